@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include <sys/mman.h>
+
+namespace v4l2_request::os {
+
+// Owns one shared memory mapping.
+class Mapping final {
+public:
+    Mapping() = default;
+    Mapping(Mapping&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    Mapping& operator=(Mapping&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    ~Mapping() {
+        if (data_)
+            ::munmap(data_, size_);
+    }
+
+    // Maps `size` bytes of `fd` for reading and writing; not valid (and errno set) on failure.
+    static Mapping map(int fd, size_t size, off_t offset = 0) {
+        Mapping mapping;
+        void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+        if (data != MAP_FAILED) {
+            mapping.data_ = data;
+            mapping.size_ = size;
+        }
+        return mapping;
+    }
+
+    bool valid() const { return data_ != nullptr; }
+    std::span<uint8_t> bytes() const { return {static_cast<uint8_t*>(data_), size_}; }
+
+private:
+    void* data_ = nullptr;
+    size_t size_ = 0;
+};
+
+} // namespace v4l2_request::os

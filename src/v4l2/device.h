@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <linux/videodev2.h>
+
+#include "os/mapping.h"
+#include "os/unique_fd.h"
+#include "util/result.h"
+
+namespace v4l2_request::v4l2 {
+
+// The two queues of a memory-to-memory decoder, by the kernel's names: OUTPUT takes bitstreams, CAPTURE gives pictures.
+enum class QueueType { Output, Capture };
+
+// A format of one queue, the same for the single- and the multi-planar API.
+struct Format {
+    struct Plane {
+        uint32_t sizeimage = 0;
+        uint32_t bytesperline = 0;
+    };
+    uint32_t fourcc = 0;
+    uint32_t width = 0;
+    uint32_t height = 0;
+    uint32_t planeCount = 1; // memory planes, not colour planes: NV12 has one
+    std::array<Plane, VIDEO_MAX_PLANES> planes{};
+};
+
+struct FrameSizes {
+    uint32_t minWidth, maxWidth, stepWidth;
+    uint32_t minHeight, maxHeight, stepHeight;
+};
+
+struct ControlInfo {
+    uint32_t elementSize;
+    uint32_t elements; // the most that an array holds
+    int64_t minimum, maximum, defaultValue;
+};
+
+// A buffer that came back from the device.
+struct Dequeued {
+    uint32_t index;
+    bool error; // V4L2_BUF_FLAG_ERROR: the content is damaged
+};
+
+// One open file handle of a decoder node, which the kernel treats as a decoding instance of its own. One method per
+// ioctl; arguments are what the caller decides, results what the kernel answers.
+class Device {
+public:
+    static Result<Device> open(const std::string& path);
+
+    int fd() const { return fd_.get(); }
+    bool isMultiplanar() const { return multiplanar_; }
+
+    // VIDIOC_ENUM_FMT: fourccs in the driver's order.
+    std::vector<uint32_t> formats(QueueType queue) const;
+    Result<Format> format(QueueType queue) const; // VIDIOC_G_FMT
+    // VIDIOC_S_FMT: the kernel adjusts what it cannot do, so the answer has to be looked at.
+    Result<Format> setFormat(QueueType queue, const Format& wanted);
+    // VIDIOC_ENUM_FRAMESIZES; nothing where the driver does not implement it.
+    std::optional<FrameSizes> frameSizes(uint32_t fourcc) const;
+
+    std::optional<ControlInfo> queryControl(uint32_t id) const; // VIDIOC_QUERY_EXT_CTRL
+    bool hasMenuItem(uint32_t id, int64_t item) const;          // VIDIOC_QUERYMENU
+    std::optional<int64_t> controlValue(uint32_t id) const;     // VIDIOC_G_EXT_CTRLS, of a menu or integer
+    // VIDIOC_S_EXT_CTRLS, into a request or (requestFd < 0) into the current state.
+    Result<void> setControls(std::span<v4l2_ext_control> controls, int requestFd = -1);
+
+    // V4L2_BUF_CAP_* of a queue for a memory type, without changing anything (VIDIOC_CREATE_BUFS of no buffer).
+    uint32_t bufferCapabilities(QueueType queue, v4l2_memory memory) const;
+    // VIDIOC_CREATE_BUFS: adds one buffer of this format, returns its index.
+    Result<uint32_t> createBuffer(QueueType queue, v4l2_memory memory, const Format& format);
+    Result<void> freeBuffers(QueueType queue, v4l2_memory memory);        // VIDIOC_REQBUFS of none
+    Result<os::Mapping> mapBuffer(QueueType queue, uint32_t index) const; // VIDIOC_QUERYBUF + mmap, first plane
+    Result<os::UniqueFd> exportBuffer(QueueType queue, uint32_t index, uint32_t plane = 0) const; // VIDIOC_EXPBUF
+
+    struct OutputBuffer {
+        uint32_t index;
+        uint32_t bytesused;
+        uint64_t timestamp; // nanoseconds, a multiple of 1000
+        int requestFd;
+        bool holdCapture; // the CAPTURE buffer stays with the device: more of this picture follows
+    };
+    Result<void> queueOutput(const OutputBuffer& buffer); // VIDIOC_QBUF, MMAP memory
+    // VIDIOC_QBUF, DMABUF memory of one plane.
+    Result<void> queueCapture(uint32_t index, int dmabufFd, uint32_t length);
+    // VIDIOC_DQBUF; nothing if no buffer is ready.
+    Result<std::optional<Dequeued>> dequeue(QueueType queue, v4l2_memory memory);
+
+    Result<void> streamOn(QueueType queue);
+    Result<void> streamOff(QueueType queue);
+
+private:
+    Device(os::UniqueFd fd, bool multiplanar) : fd_(std::move(fd)), multiplanar_(multiplanar) {}
+    uint32_t bufferType(QueueType queue) const;
+    v4l2_format toKernel(QueueType queue, const Format& format) const;
+    Format fromKernel(const v4l2_format& format) const;
+
+    os::UniqueFd fd_;
+    bool multiplanar_;
+};
+
+} // namespace v4l2_request::v4l2

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include "v4l2/media_device.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <optional>
+#include <set>
+
+#include <fcntl.h>
+#include <linux/media.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "util/log.h"
+#include "v4l2/ioctl.h"
+
+namespace v4l2_request::v4l2 {
+
+namespace {
+
+struct Topology {
+    std::vector<media_v2_entity> entities;
+    std::vector<media_v2_interface> interfaces;
+    std::vector<media_v2_pad> pads;
+    std::vector<media_v2_link> links;
+};
+
+// "/dev/<prefix>N" in the order of N.
+std::vector<std::string> listNodes(const std::string& prefix) {
+    std::vector<std::pair<unsigned, std::string>> found;
+    std::error_code ignored; // no /dev at all is the same as an empty one
+    for (const auto& entry : std::filesystem::directory_iterator("/dev", ignored)) {
+        const std::string name = entry.path().filename();
+        unsigned number = 0;
+        if (!name.starts_with(prefix))
+            continue;
+        const auto [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), number);
+        if (error == std::errc() && end == name.data() + name.size())
+            found.emplace_back(number, entry.path());
+    }
+    std::sort(found.begin(), found.end());
+    std::vector<std::string> paths;
+    for (auto& [number, path] : found)
+        paths.push_back(std::move(path));
+    return paths;
+}
+
+template <typename T>
+uint64_t pointerTo(std::vector<T>& elements) {
+    return reinterpret_cast<uintptr_t>(elements.data());
+}
+
+// Asks twice, for the sizes and then for the contents, until the topology has not changed in between.
+Result<Topology> readTopology(int fd) {
+    for (int attempt = 0; attempt < 8; attempt++) {
+        media_v2_topology sizes{};
+        if (const int error = callIoctl(fd, MEDIA_IOC_G_TOPOLOGY, &sizes))
+            return ioctlError("MEDIA_IOC_G_TOPOLOGY", error);
+        Topology topology{
+            .entities = std::vector<media_v2_entity>(sizes.num_entities),
+            .interfaces = std::vector<media_v2_interface>(sizes.num_interfaces),
+            .pads = std::vector<media_v2_pad>(sizes.num_pads),
+            .links = std::vector<media_v2_link>(sizes.num_links),
+        };
+        media_v2_topology contents = sizes;
+        contents.ptr_entities = pointerTo(topology.entities);
+        contents.ptr_interfaces = pointerTo(topology.interfaces);
+        contents.ptr_pads = pointerTo(topology.pads);
+        contents.ptr_links = pointerTo(topology.links);
+        const int error = callIoctl(fd, MEDIA_IOC_G_TOPOLOGY, &contents);
+        if (error == ENOSPC || (!error && contents.topology_version != sizes.topology_version))
+            continue;
+        if (error)
+            return ioctlError("MEDIA_IOC_G_TOPOLOGY", error);
+        return topology;
+    }
+    return fail(ErrorKind::Device, "the media topology does not stop changing");
+}
+
+// The video nodes of a decoder: interfaces that are linked to an entity which shares a data link with the decoder.
+std::vector<dev_t> videoDevices(const Topology& topology, uint32_t decoder) {
+    const auto entityOfPad = [&](uint32_t id) {
+        const auto pad = std::find_if(topology.pads.begin(), topology.pads.end(), [&](auto& p) { return p.id == id; });
+        return pad == topology.pads.end() ? 0 : pad->entity_id;
+    };
+    std::set<uint32_t> neighbours{decoder};
+    for (const media_v2_link& link : topology.links) {
+        if ((link.flags & MEDIA_LNK_FL_LINK_TYPE) != MEDIA_LNK_FL_DATA_LINK)
+            continue;
+        const uint32_t source = entityOfPad(link.source_id), sink = entityOfPad(link.sink_id);
+        if (source == decoder)
+            neighbours.insert(sink);
+        if (sink == decoder)
+            neighbours.insert(source);
+    }
+    std::vector<dev_t> devices;
+    for (const media_v2_interface& interface : topology.interfaces) {
+        if (interface.intf_type != MEDIA_INTF_T_V4L_VIDEO)
+            continue;
+        const bool linked = std::any_of(topology.links.begin(), topology.links.end(), [&](const media_v2_link& link) {
+            return (link.flags & MEDIA_LNK_FL_LINK_TYPE) == MEDIA_LNK_FL_INTERFACE_LINK &&
+                   link.source_id == interface.id && neighbours.count(link.sink_id);
+        });
+        if (linked)
+            devices.push_back(makedev(interface.devnode.major, interface.devnode.minor));
+    }
+    return devices;
+}
+
+// By device number through /dev, not through sysfs: sandboxes hide the latter first.
+std::optional<std::string> videoPath(dev_t device) {
+    for (const std::string& path : listNodes("video")) {
+        struct stat status {};
+        if (::stat(path.c_str(), &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == device)
+            return path;
+    }
+    return std::nullopt;
+}
+
+// Appends the decoders of one media device; the note says what was seen instead if there are none.
+void inspect(const std::string& path, std::vector<DecoderNode>& decoders, std::vector<std::string>& notes) {
+    const os::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    if (!fd.valid()) {
+        notes.push_back(path + ": cannot be opened: " + std::strerror(errno));
+        return;
+    }
+    media_device_info info{};
+    if (const int error = callIoctl(fd.get(), MEDIA_IOC_DEVICE_INFO, &info)) {
+        notes.push_back(path + ": " + ioctlError("MEDIA_IOC_DEVICE_INFO", error).value().message);
+        return;
+    }
+    const std::string label = strprintf("%s (%.*s)", path.c_str(), int{sizeof(info.driver)}, info.driver);
+    const auto topology = readTopology(fd.get());
+    if (!topology) {
+        notes.push_back(label + ": " + topology.error().message);
+        return;
+    }
+    const size_t before = decoders.size();
+    for (const media_v2_entity& entity : topology->entities) {
+        if (entity.function != MEDIA_ENT_F_PROC_VIDEO_DECODER)
+            continue;
+        for (const dev_t device : videoDevices(*topology, entity.id)) {
+            if (auto video = videoPath(device))
+                decoders.push_back({path, std::move(*video), info.driver, info.model});
+            else
+                notes.push_back(strprintf("%s: no node in /dev for its video device %u:%u", label.c_str(),
+                                          major(device), minor(device)));
+        }
+    }
+    if (decoders.size() == before)
+        notes.push_back(label + ": has no video decoder");
+}
+
+} // namespace
+
+std::vector<DecoderNode> findDecoders(std::vector<std::string>& notes) {
+    std::vector<DecoderNode> decoders;
+    const auto paths = listNodes("media");
+    if (paths.empty())
+        notes.push_back("there is no /dev/media* on this machine");
+    for (const std::string& path : paths)
+        inspect(path, decoders, notes);
+    return decoders;
+}
+
+Result<Request> Request::allocate(int mediaFd) {
+    int fd = -1;
+    if (const int error = callIoctl(mediaFd, MEDIA_IOC_REQUEST_ALLOC, &fd))
+        return ioctlError("MEDIA_IOC_REQUEST_ALLOC", error);
+    return Request(os::UniqueFd(fd));
+}
+
+Result<void> Request::queue() {
+    if (const int error = callIoctl(fd_.get(), MEDIA_REQUEST_IOC_QUEUE, nullptr))
+        return ioctlError("MEDIA_REQUEST_IOC_QUEUE", error);
+    return {};
+}
+
+Result<void> Request::reinit() {
+    if (const int error = callIoctl(fd_.get(), MEDIA_REQUEST_IOC_REINIT, nullptr))
+        return ioctlError("MEDIA_REQUEST_IOC_REINIT", error);
+    return {};
+}
+
+} // namespace v4l2_request::v4l2
