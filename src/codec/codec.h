@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <any>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <va/va.h>
+
+#include "codec/control_batch.h"
+#include "util/result.h"
+
+// A codec turns the VA buffers of one picture into requests for a stateless decoder. Everything here is pure: no file
+// descriptor, no clock, no global, no log. What must survive from picture to picture lives in an explicit state value.
+namespace v4l2_request::codec {
+
+using Bytes = std::span<const uint8_t>;
+
+// One slice: its VASliceParameterBuffer* and exactly the bytes that belong to it. The va layer has applied
+// slice_data_offset and slice_data_size and checked them against the buffer, so a builder never reads outside.
+struct Slice {
+    Bytes parameters;
+    Bytes data;
+};
+
+// All that the client sent between vaBeginPicture and vaEndPicture, in whatever order it came.
+// Each span holds at least the struct size that the codec names in Codec, or is empty if the client sent none.
+struct PictureInput {
+    VAProfile profile = VAProfileNone;
+    VASurfaceID target = VA_INVALID_SURFACE;
+    uint32_t width = 0; // of the context, pixels
+    uint32_t height = 0;
+    Bytes picture;     // VAPictureParameterBuffer*
+    Bytes iqMatrix;    // VAIQMatrixBuffer*
+    Bytes probability; // VAProbabilityDataBufferVP8
+    std::vector<Slice> slices;
+};
+
+// Answers which decoded picture a surface holds.
+class References {
+public:
+    virtual ~References() = default;
+    // The timestamp (nanoseconds) that names the surface's picture in the CAPTURE queue; nothing if the surface does
+    // not exist, was never decoded into, or is being decoded into for the first time right now.
+    virtual std::optional<uint64_t> timestamp(VASurfaceID surface) const = 0;
+};
+
+// What the device says of its codec controls.
+class DeviceControls {
+public:
+    struct Info {
+        uint32_t elements = 1; // arrays: the most elements it takes
+        int64_t value = 0;     // menus: the item in force
+    };
+    bool has(uint32_t id) const { return controls_.count(id) != 0; }
+    uint32_t elements(uint32_t id) const { return has(id) ? controls_.at(id).elements : 0; }
+    std::optional<int64_t> menu(uint32_t id) const {
+        return has(id) ? std::optional(controls_.at(id).value) : std::nullopt;
+    }
+    void set(uint32_t id, Info info) { controls_[id] = info; }
+
+private:
+    std::map<uint32_t, Info> controls_;
+};
+
+// The bytes of one OUTPUT buffer as a list of pieces, so that they are copied once: into the OUTPUT buffer itself.
+class Bitstream {
+public:
+    // Borrows: the bytes must live until the picture is submitted.
+    void append(Bytes bytes) {
+        pieces_.push_back(bytes);
+        size_ += bytes.size();
+    }
+    // Keeps its own copy: for bytes that the builder makes, such as start codes and frame tags.
+    void appendCopy(Bytes bytes) { append(owned_.emplace_back(bytes.begin(), bytes.end())); }
+    size_t size() const { return size_; }
+    std::span<const Bytes> pieces() const { return pieces_; }
+
+    Bitstream() = default;
+    Bitstream(Bitstream&&) = default; // a deque keeps its elements where they are
+    Bitstream& operator=(Bitstream&&) = default;
+
+private:
+    std::vector<Bytes> pieces_;
+    std::deque<std::vector<uint8_t>> owned_;
+    size_t size_ = 0;
+};
+
+// One request: one OUTPUT buffer and the controls that go with it.
+struct Job {
+    ControlBatch controls;
+    Bitstream bitstream;
+};
+
+// A picture as the device wants it: one job (frame based) or one per slice (slice based), in decoding order.
+struct Submission {
+    std::vector<Job> jobs;
+    // This is the second field of a frame whose first field was submitted to the same target just before.
+    bool secondField = false;
+    // The coded size as the bitstream's sequence has it, pixels: the resolution of the OUTPUT format.
+    uint32_t codedWidth = 0;
+    uint32_t codedHeight = 0;
+};
+
+// A VA profile as the kernel names it. A device that has the codec's profile control is asked whether it lists the
+// item.
+struct Profile {
+    VAProfile va;
+    uint32_t rtFormat; // VA_RT_FORMAT_*
+    int64_t menuItem;  // of Codec::profileControl
+};
+
+// How one codec is decoded: one row of registry.cpp.
+struct Codec {
+    const char* name;
+    uint32_t fourcc; // of the OUTPUT queue
+    std::span<const Profile> profiles;
+    uint32_t profileControl;                     // V4L2_CID_MPEG_VIDEO_*_PROFILE
+    std::span<const uint32_t> requiredControls;  // a device that lacks one cannot be driven
+    std::span<const uint32_t> optionalControls;  // probed, and sent where the device has them
+    uint32_t sequenceControl;                    // set on the device before CAPTURE is negotiated (0: none)
+    size_t pictureSize, iqMatrixSize, sliceSize; // of the VA parameter structs, bytes
+    size_t probabilitySize;
+
+    // Builds the requests of one picture. `state` is empty for the first picture of a stream; the caller keeps the
+    // changed value only if the submission reached the device. A picture that cannot be represented is an error, never
+    // half filled: InvalidParameter (the buffers contradict themselves), Unsupported (VA-API or the device cannot carry
+    // it).
+    Result<Submission> (*build)(const PictureInput& input, const References& references, const DeviceControls& device,
+                                std::any& state);
+};
+
+// Every codec of this driver.
+std::span<const Codec* const> registry();
+
+// The codec that decodes a profile; nullptr if none does.
+const Codec* findCodec(VAProfile profile);
+
+} // namespace v4l2_request::codec

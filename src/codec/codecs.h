@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "codec/codec.h"
+
+namespace v4l2_request::codec {
+
+extern const Codec mpeg2Codec; // mpeg2.cpp
+extern const Codec h264Codec;  // h264.cpp
+
+} // namespace v4l2_request::codec

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace v4l2_request {
+
+// Binds a control id to the one struct that the kernel defines for it, so that a size can never be wrong.
+template <uint32_t Id, typename T>
+struct Control {
+    static constexpr uint32_t id = Id;
+    using Payload = T;
+    static_assert(std::is_trivially_copyable_v<T>);
+};
+
+// The controls of one request: codec builders write them, the decode layer hands them to the device as they are.
+class ControlBatch {
+public:
+    struct Entry {
+        uint32_t id;
+        uint32_t size;   // bytes: element size * number of elements
+        uint32_t offset; // into the batch's own storage
+    };
+
+    template <typename C>
+    void add(const typename C::Payload& payload) {
+        append(C::id, &payload, sizeof(payload));
+    }
+
+    // A dynamic array control: as many elements as the span has. An empty one is not sent.
+    template <typename C>
+    void addArray(std::span<const typename C::Payload> payload) {
+        if (!payload.empty())
+            append(C::id, payload.data(), payload.size_bytes());
+    }
+
+    std::span<const Entry> entries() const { return entries_; }
+    std::span<const std::byte> payload(const Entry& entry) const {
+        return std::span(storage_).subspan(entry.offset, entry.size);
+    }
+
+    // The bytes of a control; empty if the batch has none of that id.
+    std::span<const std::byte> find(uint32_t id) const {
+        for (const Entry& entry : entries_)
+            if (entry.id == id)
+                return payload(entry);
+        return {};
+    }
+
+    // A copy of a control's (n-th) payload, for tests and for whoever needs to read what was written.
+    template <typename C>
+    typename C::Payload get(size_t n = 0) const {
+        typename C::Payload copy{};
+        const auto bytes = find(C::id);
+        if (bytes.size() >= (n + 1) * sizeof(copy))
+            std::memcpy(&copy, bytes.data() + n * sizeof(copy), sizeof(copy));
+        return copy;
+    }
+
+private:
+    void append(uint32_t id, const void* data, size_t size) {
+        const size_t offset = storage_.size();
+        storage_.resize(offset + (size + 7) / 8 * 8);
+        std::memcpy(storage_.data() + offset, data, size);
+        entries_.push_back({id, static_cast<uint32_t>(size), static_cast<uint32_t>(offset)});
+    }
+
+    std::vector<Entry> entries_;
+    std::vector<std::byte> storage_;
+};
+
+} // namespace v4l2_request

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#include <array>
+
+#include "codec/codecs.h"
+
+namespace v4l2_request::codec {
+
+std::span<const Codec* const> registry() {
+    static constexpr std::array rows{
+        &mpeg2Codec,
+        &h264Codec,
+    };
+    return rows;
+}
+
+const Codec* findCodec(VAProfile profile) {
+    for (const Codec* codec : registry())
+        for (const Profile& row : codec->profiles)
+            if (row.va == profile)
+                return codec;
+    return nullptr;
+}
+
+} // namespace v4l2_request::codec
