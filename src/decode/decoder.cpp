@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#include "decode/decoder.h"
+
+#include <algorithm>
+
+#include "util/log.h"
+
+namespace v4l2_request::decode {
+
+namespace {
+
+// Drivers without VIDIOC_ENUM_FRAMESIZES exist; S_FMT then tells whether a size is taken.
+constexpr v4l2::FrameSizes unknownSizes{16, 8192, 1, 16, 8192, 1};
+
+// The profiles that the device's menu lists. A device without the menu is taken by its word that it knows the codec.
+std::vector<codec::Profile> probeProfiles(const v4l2::Device& device, const codec::Codec& codec) {
+    std::vector<codec::Profile> profiles;
+    const bool hasMenu = device.queryControl(codec.profileControl).has_value();
+    for (const codec::Profile& profile : codec.profiles)
+        if (findByRt(profile.rtFormat) && (!hasMenu || device.hasMenuItem(codec.profileControl, profile.menuItem)))
+            profiles.push_back(profile);
+    return profiles;
+}
+
+codec::DeviceControls probeControls(const v4l2::Device& device, const codec::Codec& codec) {
+    codec::DeviceControls controls;
+    for (const auto ids : {codec.requiredControls, codec.optionalControls})
+        for (const uint32_t id : ids)
+            if (const auto info = device.queryControl(id))
+                controls.set(id, {info->elements, device.controlValue(id).value_or(info->defaultValue)});
+    return controls;
+}
+
+const PixelFormat* firstUsableFormat(const v4l2::Device& device) {
+    const auto offered = device.formats(v4l2::QueueType::Capture);
+    for (const PixelFormat& row : pixelFormats)
+        if (std::find(offered.begin(), offered.end(), row.v4l2) != offered.end())
+            return &row;
+    return nullptr;
+}
+
+// Why this codec of this device cannot be used, or the decoder.
+Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node, const codec::Codec& codec) {
+    Decoder decoder{.node = node, .codec = &codec};
+    for (const uint32_t id : codec.requiredControls)
+        if (!device.queryControl(id))
+            return fail(ErrorKind::Unsupported, strprintf("lacks the control %#x", id));
+    const uint32_t capabilities = device.bufferCapabilities(v4l2::QueueType::Output, V4L2_MEMORY_MMAP);
+    if (!(capabilities & V4L2_BUF_CAP_SUPPORTS_REQUESTS))
+        return fail(ErrorKind::Unsupported, "takes no requests on its OUTPUT queue");
+    if (!(device.bufferCapabilities(v4l2::QueueType::Capture, V4L2_MEMORY_DMABUF) & V4L2_BUF_CAP_SUPPORTS_DMABUF))
+        return fail(ErrorKind::Unsupported, "takes no dma-buf on its CAPTURE queue");
+
+    decoder.controls = probeControls(device, codec);
+    decoder.holdCapture = capabilities & V4L2_BUF_CAP_SUPPORTS_M2M_HOLD_CAPTURE_BUF;
+    decoder.sizes = device.frameSizes(codec.fourcc).value_or(unknownSizes);
+    if (auto formats = negotiate(device, decoder, {decoder.sizes.minWidth, decoder.sizes.minHeight, {}, 0}); !formats)
+        return tl::unexpected(std::move(formats).error());
+    decoder.profiles = probeProfiles(device, codec);
+    if (decoder.profiles.empty())
+        return fail(ErrorKind::Unsupported, "lists no profile that VA-API can carry");
+    return decoder;
+}
+
+} // namespace
+
+std::vector<Decoder> probeDecoders(std::vector<std::string>& notes) {
+    std::vector<Decoder> decoders;
+    for (const v4l2::DecoderNode& node : v4l2::findDecoders(notes)) {
+        const std::string label = node.videoPath + " (" + node.driver + ")";
+        auto device = v4l2::Device::open(node.videoPath);
+        if (!device) {
+            notes.push_back(label + ": " + device.error().message);
+            continue;
+        }
+        const auto fourccs = device->formats(v4l2::QueueType::Output);
+        for (const codec::Codec* codec : codec::registry()) {
+            if (std::find(fourccs.begin(), fourccs.end(), codec->fourcc) == fourccs.end()) {
+                notes.push_back(label + ": does not decode " + codec->name);
+                continue;
+            }
+            auto decoder = probeCodec(*device, node, *codec);
+            if (decoder)
+                decoders.push_back(std::move(*decoder));
+            else
+                notes.push_back(label + ": " + codec->name + " is left out: it " + decoder.error().message);
+        }
+    }
+    return decoders;
+}
+
+Result<NegotiatedFormat> negotiate(v4l2::Device& device, const Decoder& decoder, const StreamFormat& wanted) {
+    // Half a byte per pixel holds nearly every picture; the rare larger one gets a larger buffer when it comes. Asked
+    // for explicitly because cedrus gives 1 KiB otherwise.
+    constexpr uint32_t smallest = 128 * 1024;
+    const uint32_t usual = static_cast<uint32_t>(
+        std::clamp<uint64_t>(uint64_t{wanted.width} * wanted.height / 2, smallest, uint64_t{1} << 30));
+    const v4l2::Format coded{.fourcc = decoder.codec->fourcc,
+                             .width = wanted.width,
+                             .height = wanted.height,
+                             .planes = {{{.sizeimage = wanted.bitstreamSize ? wanted.bitstreamSize : usual}}}};
+    auto output = device.setFormat(v4l2::QueueType::Output, coded);
+    if (!output)
+        return tl::unexpected(std::move(output).error());
+    // A driver that lacks the codec answers with another one instead of an error.
+    if (output->fourcc != coded.fourcc || output->width < coded.width || output->height < coded.height)
+        return fail(ErrorKind::Unsupported,
+                    strprintf("offers %s %ux%u for %s %ux%u", fourccName(output->fourcc).c_str(), output->width,
+                              output->height, fourccName(coded.fourcc).c_str(), coded.width, coded.height));
+    if (!wanted.sequence.empty()) {
+        std::vector<std::byte> payload = wanted.sequence;
+        v4l2_ext_control control{};
+        control.id = decoder.codec->sequenceControl;
+        control.size = static_cast<uint32_t>(payload.size());
+        control.ptr = payload.data();
+        if (auto set = device.setControls({&control, 1}); !set)
+            return tl::unexpected(std::move(set).error());
+    }
+    const PixelFormat* pixels = firstUsableFormat(device);
+    if (!pixels)
+        return fail(ErrorKind::Unsupported, "offers no CAPTURE format that can be read");
+    auto capture = device.setFormat(v4l2::QueueType::Capture,
+                                    {.fourcc = pixels->v4l2, .width = output->width, .height = output->height});
+    if (!capture)
+        return tl::unexpected(std::move(capture).error());
+    if (capture->fourcc != pixels->v4l2 || capture->planeCount != 1)
+        return fail(ErrorKind::Unsupported,
+                    strprintf("turned CAPTURE format %s into %s with %u memory planes", pixels->name,
+                              fourccName(capture->fourcc).c_str(), capture->planeCount));
+    return NegotiatedFormat{*output, *capture,
+                            Layout::linear(*pixels, capture->width, capture->height, capture->planes[0].bytesperline,
+                                           capture->planes[0].sizeimage)};
+}
+
+} // namespace v4l2_request::decode

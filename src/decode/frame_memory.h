@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+
+#include "decode/decoder.h"
+#include "format/pixel_format.h"
+#include "os/mapping.h"
+#include "os/unique_fd.h"
+#include "util/result.h"
+
+namespace v4l2_request::decode {
+
+// The memory of one picture: a dma-buf and where the colour planes lie in it. It belongs to a surface, not to a queue:
+// clients export surfaces before they decode, and read them after the decoder is gone.
+class FrameMemory {
+public:
+    enum class Access { Read, ReadWrite };
+
+    // The only way to the bytes: DMA_BUF_IOCTL_SYNC opens the access on construction and ends it on destruction.
+    class View {
+    public:
+        View(View&&) = default;
+        View& operator=(View&&) = delete;
+        ~View();
+        std::span<uint8_t> bytes() const { return memory_->mapping_.bytes(); }
+        uint8_t* plane(unsigned index) const { return bytes().data() + memory_->layout_.offsets[index]; }
+        const Layout& layout() const { return memory_->layout_; }
+
+    private:
+        friend class FrameMemory;
+        View(std::shared_ptr<FrameMemory> memory, uint64_t flags) : memory_(std::move(memory)), flags_(flags) {}
+        std::shared_ptr<FrameMemory> memory_; // moved-from: null
+        uint64_t flags_;
+    };
+
+    // Has the decoder's own node allocate a CAPTURE buffer of this format and keeps it as a dma-buf: memory that the
+    // device can surely write, with the layout and the size that its driver wants. The file handle used for it is
+    // closed again.
+    static Result<std::shared_ptr<FrameMemory>> allocate(const Decoder& decoder, const StreamFormat& format);
+
+    int fd() const { return fd_.get(); }
+    // Another descriptor of the same dma-buf, for a client.
+    os::UniqueFd duplicateFd() const { return fd_.duplicate(); }
+    const Layout& layout() const { return layout_; }
+
+    // A view for the CPU. Does not wait for the decoder: that is the surface's business.
+    static Result<View> view(const std::shared_ptr<FrameMemory>& memory, Access access);
+
+private:
+    FrameMemory(os::UniqueFd fd, const Layout& layout) : fd_(std::move(fd)), layout_(layout) {}
+
+    os::UniqueFd fd_;
+    Layout layout_;
+    std::mutex mutex_;
+    os::Mapping mapping_; // made at the first view, kept
+};
+
+} // namespace v4l2_request::decode

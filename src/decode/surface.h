@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "decode/frame_memory.h"
+#include "os/deadline.h"
+
+namespace v4l2_request::decode {
+
+class Stream;
+
+// A picture that a client owns: it exists before any decoding and outlives every stream. Thread-safe.
+class Surface {
+public:
+    enum class State {
+        Idle,    // nothing was decoded into it: free to use
+        Pending, // the device has it
+        Ready,   // holds a picture
+        Damaged  // the device or the driver reported an error for the picture it should hold
+    };
+
+    // Width and height as the client sees them, pixels. Memory comes later: clients create surfaces of any size to see
+    // what is accepted, and free most of them untouched.
+    Surface(uint32_t width, uint32_t height, const PixelFormat& format)
+        : width_(width), height_(height), format_(format) {}
+
+    uint32_t width() const { return width_; }
+    uint32_t height() const { return height_; }
+    const PixelFormat& format() const { return format_; }
+
+    // The memory, allocated for this decoder and format if there is none yet. Once there it never changes, so that what
+    // was exported before decoding shows what is decoded later.
+    Result<std::shared_ptr<FrameMemory>> memory(const Decoder& decoder, const StreamFormat& format);
+    std::shared_ptr<FrameMemory> memoryIfAny() const;
+
+    State state() const;
+    // Waits until no stream writes the surface any more. Timeout if the deadline passes first, Decoding if the picture
+    // is damaged. A surface that was never decoded into is ready at once.
+    Result<void> wait(os::Deadline deadline) const;
+    // Notices what the device has finished, without waiting.
+    void poll() const;
+
+    // For streams: every submit() is followed by one finish() when the device is done, or by cancel().
+    void submit(std::shared_ptr<Stream> stream);
+    void finish(bool damaged);
+    // A picture for this surface could not be built or submitted: what it holds now is not what the client believes.
+    void markDamaged();
+
+private:
+    std::shared_ptr<Stream> pendingStream() const;
+
+    const uint32_t width_;
+    const uint32_t height_;
+    const PixelFormat& format_;
+
+    mutable std::mutex mutex_;
+    std::shared_ptr<FrameMemory> memory_;
+    std::shared_ptr<Stream> stream_; // while pending
+    unsigned pending_ = 0;           // jobs: two for a field pair
+    State state_ = State::Idle;      // once nothing is pending
+};
+
+} // namespace v4l2_request::decode
