@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#include "va/entry_points.h"
+
+namespace v4l2_request::va {
+
+namespace {
+
+Status noBuffer(VABufferID id) {
+    return {VA_STATUS_ERROR_INVALID_BUFFER, strprintf("%#x is no buffer", id)};
+}
+
+bool isDecodingType(VABufferType type) {
+    switch (type) {
+    case VAPictureParameterBufferType:
+    case VAIQMatrixBufferType:
+    case VABitPlaneBufferType:
+    case VASliceGroupMapBufferType:
+    case VASliceParameterBufferType:
+    case VASliceDataBufferType:
+    case VAMacroblockParameterBufferType:
+    case VAResidualDataBufferType:
+    case VADeblockingParameterBufferType:
+    case VAImageBufferType:
+    case VAQMatrixBufferType:
+    case VAHuffmanTableBufferType:
+    case VAProbabilityBufferType: return true;
+    default: return false;
+    }
+}
+
+} // namespace
+
+Status createBuffer(Driver& driver, VAContextID contextId, VABufferType type, unsigned size, unsigned elements,
+                    void* data, VABufferID* id) {
+    if (!driver.contexts.find(contextId))
+        return {VA_STATUS_ERROR_INVALID_CONTEXT, strprintf("%#x is no context", contextId)};
+    if (!isDecodingType(type))
+        return {VA_STATUS_ERROR_UNSUPPORTED_BUFFERTYPE, strprintf("buffer type %d has no place in decoding", type)};
+    if (!id || !size || !elements)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, strprintf("a buffer of %u elements of %u bytes", elements, size)};
+    constexpr uint64_t largest = uint64_t{1} << 30; // no picture of any codec here comes near
+    const uint64_t bytes = uint64_t{size} * elements;
+    if (bytes > largest)
+        return {VA_STATUS_ERROR_ALLOCATION_FAILED,
+                strprintf("a buffer of %llu bytes", static_cast<unsigned long long>(bytes))};
+
+    auto buffer = std::make_shared<Buffer>();
+    buffer->type = type;
+    buffer->elementSize = size;
+    buffer->elements = elements;
+    if (data)
+        buffer->data.assign(static_cast<uint8_t*>(data), static_cast<uint8_t*>(data) + bytes);
+    else
+        buffer->data.resize(bytes);
+    *id = driver.buffers.add(std::move(buffer));
+    return {};
+}
+
+Status bufferSetNumElements(Driver& driver, VABufferID id, unsigned elements) {
+    const auto buffer = driver.buffers.find(id);
+    if (!buffer)
+        return noBuffer(id);
+    if (!elements || uint64_t{elements} * buffer->elementSize > buffer->data.size())
+        return {VA_STATUS_ERROR_INVALID_PARAMETER,
+                strprintf("%u elements of %u bytes in %zu", elements, buffer->elementSize, buffer->data.size())};
+    buffer->elements = elements;
+    return {};
+}
+
+Status mapBuffer(Driver& driver, VABufferID id, void** data) {
+    const auto buffer = driver.buffers.find(id);
+    if (!buffer)
+        return noBuffer(id);
+    if (!data)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the address"};
+    if (!buffer->surface) {
+        *data = buffer->data.data();
+        return {};
+    }
+    // A derived image: what the client is about to read has to be there.
+    if (auto finished = buffer->surface->wait(os::Deadline::never()); !finished)
+        return finished;
+    const std::lock_guard lock(buffer->mutex);
+    if (!buffer->view) {
+        auto view = driver.memoryOf(*buffer->surface).and_then([](const auto& memory) {
+            return decode::FrameMemory::view(memory, decode::FrameMemory::Access::ReadWrite);
+        });
+        if (!view)
+            return view.error();
+        buffer->view.emplace(std::move(*view));
+    }
+    buffer->maps++;
+    *data = buffer->view->bytes().data();
+    return {};
+}
+
+Status unmapBuffer(Driver& driver, VABufferID id) {
+    const auto buffer = driver.buffers.find(id);
+    if (!buffer)
+        return noBuffer(id);
+    const std::lock_guard lock(buffer->mutex);
+    if (buffer->maps && --buffer->maps == 0)
+        buffer->view.reset();
+    return {};
+}
+
+// A buffer that was rendered stays alive inside its picture.
+Status destroyBuffer(Driver& driver, VABufferID id) {
+    if (!driver.buffers.remove(id))
+        return noBuffer(id);
+    return {};
+}
+
+Status bufferInfo(Driver& driver, VABufferID id, VABufferType* type, unsigned* size, unsigned* elements) {
+    const auto buffer = driver.buffers.find(id);
+    if (!buffer)
+        return noBuffer(id);
+    if (!type || !size || !elements)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the answer"};
+    *type = buffer->type;
+    *size = buffer->elementSize;
+    *elements = buffer->elements;
+    return {};
+}
+
+} // namespace v4l2_request::va

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <map>
+
+#include <va/va_drmcommon.h>
+
+#include "va/entry_points.h"
+
+namespace v4l2_request::va {
+
+namespace {
+
+struct Offer {
+    const codec::Profile* profile = nullptr;
+    const decode::Decoder* decoder = nullptr;
+};
+
+// The first decoder that serves the profile.
+Offer findOffer(const Driver& driver, VAProfile profile) {
+    for (const decode::Decoder& decoder : driver.decoders)
+        for (const codec::Profile& row : decoder.profiles)
+            if (row.va == profile)
+                return {&row, &decoder};
+    return {};
+}
+
+std::vector<VAProfile> allProfiles(const Driver& driver) {
+    std::vector<VAProfile> profiles;
+    for (const decode::Decoder& decoder : driver.decoders)
+        for (const codec::Profile& row : decoder.profiles)
+            if (std::find(profiles.begin(), profiles.end(), row.va) == profiles.end())
+                profiles.push_back(row.va);
+    return profiles;
+}
+
+// What a profile of a decoder has. Whatever is not here is VA_ATTRIB_NOT_SUPPORTED.
+std::map<VAConfigAttribType, uint32_t> attributesOf(const decode::Decoder& decoder, uint32_t rtFormat) {
+    return {
+        {VAConfigAttribRTFormat, rtFormat},
+        {VAConfigAttribDecSliceMode, VA_DEC_SLICE_MODE_NORMAL},
+        {VAConfigAttribMaxPictureWidth, decoder.sizes.maxWidth},
+        {VAConfigAttribMaxPictureHeight, decoder.sizes.maxHeight},
+    };
+}
+
+Status checkOffer(const Offer& offer, VAProfile profile, VAEntrypoint entrypoint) {
+    if (!offer.decoder)
+        return {VA_STATUS_ERROR_UNSUPPORTED_PROFILE, strprintf("no decoder serves profile %d", profile)};
+    if (entrypoint != VAEntrypointVLD)
+        return {VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT, strprintf("entrypoint %d is not decoding", entrypoint)};
+    return {};
+}
+
+VASurfaceAttrib integerAttribute(VASurfaceAttribType type, uint32_t flags, uint32_t value) {
+    VASurfaceAttrib attribute{};
+    attribute.type = type;
+    attribute.flags = flags;
+    attribute.value.type = VAGenericValueTypeInteger;
+    attribute.value.value.i = static_cast<int>(value);
+    return attribute;
+}
+
+} // namespace
+
+int profileCount(const Driver& driver) {
+    return static_cast<int>(allProfiles(driver).size());
+}
+
+Status queryConfigProfiles(Driver& driver, VAProfile* profiles, int* count) {
+    if (!profiles || !count)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the answer"};
+    const auto all = allProfiles(driver);
+    std::copy(all.begin(), all.end(), profiles);
+    *count = static_cast<int>(all.size());
+    return {};
+}
+
+Status queryConfigEntrypoints(Driver& driver, VAProfile profile, VAEntrypoint* entrypoints, int* count) {
+    if (!entrypoints || !count)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the answer"};
+    *count = 0;
+    if (auto status = checkOffer(findOffer(driver, profile), profile, VAEntrypointVLD); !status.ok())
+        return status;
+    entrypoints[(*count)++] = VAEntrypointVLD;
+    return {};
+}
+
+Status getConfigAttributes(Driver& driver, VAProfile profile, VAEntrypoint entrypoint, VAConfigAttrib* attributes,
+                           int count) {
+    if (!attributes && count > 0)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no attributes"};
+    const Offer offer = findOffer(driver, profile);
+    if (auto status = checkOffer(offer, profile, entrypoint); !status.ok())
+        return status;
+    const auto known = attributesOf(*offer.decoder, offer.profile->rtFormat);
+    for (int i = 0; i < count; i++) {
+        const auto found = known.find(attributes[i].type);
+        attributes[i].value = found == known.end() ? VA_ATTRIB_NOT_SUPPORTED : found->second;
+    }
+    return {};
+}
+
+Status createConfig(Driver& driver, VAProfile profile, VAEntrypoint entrypoint, VAConfigAttrib* attributes, int count,
+                    VAConfigID* id) {
+    if (!id || (!attributes && count > 0))
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no attributes, or no place for the id"};
+    *id = VA_INVALID_ID;
+    const Offer offer = findOffer(driver, profile);
+    if (auto status = checkOffer(offer, profile, entrypoint); !status.ok())
+        return status;
+    const auto known = attributesOf(*offer.decoder, offer.profile->rtFormat);
+    for (int i = 0; i < count; i++) {
+        const auto& [type, value] = attributes[i];
+        const auto found = known.find(type);
+        // Clients ask for one RT format or hand back the whole mask: one format in common is enough.
+        if (type == VAConfigAttribRTFormat && !(value & offer.profile->rtFormat))
+            return {VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT, strprintf("RT format %#x with profile %d", value, profile)};
+        if (found == known.end() || (type == VAConfigAttribDecSliceMode && value != found->second))
+            return {VA_STATUS_ERROR_INVALID_VALUE, strprintf("attribute %d cannot be %#x", type, value)};
+    }
+    *id = driver.configs.add(std::make_shared<Config>(Config{profile, offer.profile->rtFormat, *offer.decoder}));
+    return {};
+}
+
+Status destroyConfig(Driver& driver, VAConfigID id) {
+    if (!driver.configs.remove(id))
+        return {VA_STATUS_ERROR_INVALID_CONFIG, strprintf("%#x is no config", id)};
+    return {};
+}
+
+Status queryConfigAttributes(Driver& driver, VAConfigID id, VAProfile* profile, VAEntrypoint* entrypoint,
+                             VAConfigAttrib* attributes, int* count) {
+    const auto config = driver.configs.find(id);
+    if (!config)
+        return {VA_STATUS_ERROR_INVALID_CONFIG, strprintf("%#x is no config", id)};
+    if (!profile || !entrypoint || !attributes || !count)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the answer"};
+    *profile = config->profile;
+    *entrypoint = VAEntrypointVLD;
+    *count = 0;
+    for (const auto& [type, value] : attributesOf(config->decoder, config->rtFormat))
+        attributes[(*count)++] = {type, value};
+    return {};
+}
+
+Status querySurfaceAttributes(Driver& driver, VAConfigID id, VASurfaceAttrib* attributes, unsigned* count) {
+    const auto config = driver.configs.find(id);
+    if (!config)
+        return {VA_STATUS_ERROR_INVALID_CONFIG, strprintf("%#x is no config", id)};
+    if (!count)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the count"};
+
+    constexpr uint32_t get = VA_SURFACE_ATTRIB_GETTABLE, set = VA_SURFACE_ATTRIB_SETTABLE;
+    const v4l2::FrameSizes& sizes = config->decoder.sizes;
+    std::vector<VASurfaceAttrib> all;
+    for (const PixelFormat& row : pixelFormats)
+        if (row.rt & config->rtFormat)
+            all.push_back(integerAttribute(VASurfaceAttribPixelFormat, get | set, row.va));
+    all.push_back(integerAttribute(VASurfaceAttribMinWidth, get, sizes.minWidth));
+    all.push_back(integerAttribute(VASurfaceAttribMaxWidth, get, sizes.maxWidth));
+    all.push_back(integerAttribute(VASurfaceAttribMinHeight, get, sizes.minHeight));
+    all.push_back(integerAttribute(VASurfaceAttribMaxHeight, get, sizes.maxHeight));
+    all.push_back(integerAttribute(VASurfaceAttribMemoryType, get | set,
+                                   VA_SURFACE_ATTRIB_MEM_TYPE_VA | VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2));
+
+    const auto room = *count;
+    *count = static_cast<unsigned>(all.size());
+    if (!attributes) // the client asks how many there are
+        return {};
+    if (room < all.size())
+        return {VA_STATUS_ERROR_MAX_NUM_EXCEEDED, strprintf("%zu attributes, room for %u", all.size(), room)};
+    std::copy(all.begin(), all.end(), attributes);
+    return {};
+}
+
+} // namespace v4l2_request::va

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <va/va.h>
+
+#include "codec/codec.h"
+#include "decode/decoder.h"
+#include "decode/stream.h"
+#include "decode/surface.h"
+#include "util/log.h"
+#include "va/object_table.h"
+#include "va/status.h"
+
+namespace v4l2_request::va {
+
+// A profile that a decoder of this machine serves.
+struct Config {
+    VAProfile profile;
+    uint32_t rtFormat;
+    const decode::Decoder& decoder; // of the Driver
+};
+
+// What a client handed over in vaCreateBuffer, or the memory of an image.
+struct Buffer {
+    VABufferType type;
+    uint32_t elementSize; // bytes
+    uint32_t elements;
+    std::vector<uint8_t> data; // empty for a derived image
+
+    // A derived image: the surface's own memory, in view while mapped.
+    std::shared_ptr<decode::Surface> surface;
+    std::mutex mutex;
+    std::optional<decode::FrameMemory::View> view;
+    unsigned maps = 0;
+
+    codec::Bytes bytes() const { return {data.data(), size_t{elementSize} * elements}; }
+    codec::Bytes element(size_t index) const { return {data.data() + index * elementSize, elementSize}; }
+};
+
+struct Image {
+    VAImage description;
+    std::shared_ptr<Buffer> buffer;
+};
+
+// What a client sent since vaBeginPicture.
+struct Picture {
+    std::shared_ptr<decode::Surface> target;
+    codec::PictureInput input;
+    std::vector<std::shared_ptr<Buffer>> buffers; // keeps alive what input points at
+    // Slice parameters and slice data come in buffers of their own, usually but not always in this order.
+    std::vector<codec::Bytes> unmatchedParameters;
+    std::optional<codec::Bytes> unmatchedData;
+    Status failed; // the first buffer that could not be taken: the picture is not submitted
+};
+
+struct Context {
+    std::shared_ptr<const Config> config;
+    uint32_t width;
+    uint32_t height;
+    std::shared_ptr<decode::Stream> stream;
+
+    std::mutex mutex;
+    std::optional<Picture> picture; // between vaBeginPicture and vaEndPicture
+    bool submitting = false;        // a vaEndPicture is under way
+};
+
+// One VADisplay. Everything that lives as long as it does; the entry points are free functions on it.
+struct Driver {
+    explicit Driver(Log::Sink sink) : log(std::move(sink)) {}
+    ~Driver();
+
+    // The decoder for surfaces that no context has claimed yet: the first whose sizes hold them.
+    const decode::Decoder* decoderForSize(uint32_t width, uint32_t height) const;
+    // The memory of a surface, allocated now if nothing has needed it before.
+    Result<std::shared_ptr<decode::FrameMemory>> memoryOf(decode::Surface& surface) const;
+
+    const Log log;
+    std::vector<decode::Decoder> decoders; // fixed after initialisation
+    std::string vendor;
+
+    ObjectTable<Config, 1> configs;
+    ObjectTable<Context, 2> contexts;
+    ObjectTable<decode::Surface, 4> surfaces;
+    ObjectTable<Buffer, 8> buffers;
+    ObjectTable<Image, 16> images;
+};
+
+} // namespace v4l2_request::va

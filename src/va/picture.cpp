@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#include <cstring>
+
+#include "va/entry_points.h"
+
+namespace v4l2_request::va {
+
+namespace {
+
+Status noContext(VAContextID id) {
+    return {VA_STATUS_ERROR_INVALID_CONTEXT, strprintf("%#x is no context", id)};
+}
+
+// A parameter buffer that holds one struct of at least this size. A codec that has no such struct (size 0) ignores it.
+Status takeStruct(const Buffer& buffer, size_t size, codec::Bytes& to) {
+    if (size && buffer.bytes().size() < size)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER,
+                strprintf("a parameter buffer of %zu bytes, type %d, for a struct of %zu", buffer.bytes().size(),
+                          buffer.type, size)};
+    if (size)
+        to = buffer.bytes();
+    return {};
+}
+
+// Every slice parameter struct begins with VASliceParameterBufferBase: size and offset into the data buffer.
+Status addSlice(Picture& picture, codec::Bytes parameters, codec::Bytes data) {
+    VASliceParameterBufferBase base;
+    std::memcpy(&base, parameters.data(), sizeof(base));
+    if (base.slice_data_size == 0 || base.slice_data_offset > data.size() ||
+        base.slice_data_size > data.size() - base.slice_data_offset)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER,
+                strprintf("slice data of %u bytes at %u in a buffer of %zu", base.slice_data_size,
+                          base.slice_data_offset, data.size())};
+    if (base.slice_data_flag != VA_SLICE_DATA_FLAG_ALL)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "a slice in parts (slice_data_flag)"};
+    picture.input.slices.push_back({parameters, data.subspan(base.slice_data_offset, base.slice_data_size)});
+    return {};
+}
+
+// Joins what has come of slice parameters and slice data, as soon as both are there.
+Status matchSlices(Picture& picture) {
+    if (picture.unmatchedParameters.empty() || !picture.unmatchedData)
+        return {};
+    for (const codec::Bytes parameters : picture.unmatchedParameters)
+        if (auto status = addSlice(picture, parameters, *picture.unmatchedData); !status.ok())
+            return status;
+    picture.unmatchedParameters.clear();
+    picture.unmatchedData.reset();
+    return {};
+}
+
+Status takeBuffer(const codec::Codec& codec, Picture& picture, const Buffer& buffer) {
+    switch (buffer.type) {
+    case VAPictureParameterBufferType: return takeStruct(buffer, codec.pictureSize, picture.input.picture);
+    case VAIQMatrixBufferType: return takeStruct(buffer, codec.iqMatrixSize, picture.input.iqMatrix);
+    case VAProbabilityBufferType: return takeStruct(buffer, codec.probabilitySize, picture.input.probability);
+    case VASliceParameterBufferType:
+        if (buffer.elementSize < codec.sliceSize)
+            return {VA_STATUS_ERROR_INVALID_PARAMETER,
+                    strprintf("slice parameters of %u bytes, not %zu", buffer.elementSize, codec.sliceSize)};
+        for (uint32_t i = 0; i < buffer.elements; i++)
+            picture.unmatchedParameters.push_back(buffer.element(i));
+        return matchSlices(picture);
+    case VASliceDataBufferType:
+        if (picture.unmatchedData)
+            return {VA_STATUS_ERROR_INVALID_PARAMETER, "slice data without slice parameters"};
+        picture.unmatchedData = buffer.bytes();
+        return matchSlices(picture);
+    default:
+        return {VA_STATUS_ERROR_UNSUPPORTED_BUFFERTYPE,
+                strprintf("buffer type %d has no place in decoding", buffer.type)};
+    }
+}
+
+} // namespace
+
+Status beginPicture(Driver& driver, VAContextID contextId, VASurfaceID target) {
+    const auto context = driver.contexts.find(contextId);
+    if (!context)
+        return noContext(contextId);
+    const auto surface = driver.surfaces.find(target);
+    if (!surface)
+        return {VA_STATUS_ERROR_INVALID_SURFACE, strprintf("%#x is no surface", target)};
+
+    const std::lock_guard lock(context->mutex);
+    if (context->submitting)
+        return {VA_STATUS_ERROR_HW_BUSY, "another thread is submitting a picture of this context"};
+    // A picture that was begun and never ended is forgotten: its client has given it up.
+    Picture& picture = context->picture.emplace();
+    picture.target = surface;
+    picture.input.profile = context->config->profile;
+    picture.input.target = target;
+    picture.input.width = context->width;
+    picture.input.height = context->height;
+    return {};
+}
+
+Status renderPicture(Driver& driver, VAContextID contextId, VABufferID* ids, int count) {
+    const auto context = driver.contexts.find(contextId);
+    if (!context)
+        return noContext(contextId);
+    if (!ids && count > 0)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no buffers"};
+    const std::lock_guard lock(context->mutex);
+    if (!context->picture)
+        return {VA_STATUS_ERROR_OPERATION_FAILED, "vaRenderPicture without vaBeginPicture"};
+    Picture& picture = *context->picture;
+    for (int i = 0; i < count; i++) {
+        const auto buffer = driver.buffers.find(ids[i]);
+        Status status = buffer ? takeBuffer(*context->config->decoder.codec, picture, *buffer)
+                               : Status{VA_STATUS_ERROR_INVALID_BUFFER, strprintf("%#x is no buffer", ids[i])};
+        if (!status.ok()) {
+            picture.failed = status;
+            return status;
+        }
+        picture.buffers.push_back(buffer);
+    }
+    return {};
+}
+
+Status endPicture(Driver& driver, VAContextID contextId) {
+    const auto context = driver.contexts.find(contextId);
+    if (!context)
+        return noContext(contextId);
+    std::optional<Picture> picture;
+    {
+        const std::lock_guard lock(context->mutex);
+        if (!context->picture)
+            return {VA_STATUS_ERROR_OPERATION_FAILED, "vaEndPicture without vaBeginPicture"};
+        picture.swap(context->picture);
+        context->submitting = true;
+    }
+    Status status = picture->failed;
+    if (status.ok() && (!picture->unmatchedParameters.empty() || picture->unmatchedData))
+        status = {VA_STATUS_ERROR_INVALID_PARAMETER, "slice parameters without slice data, or the other way round"};
+    if (status.ok() && (picture->input.picture.empty() || picture->input.slices.empty()))
+        status = {VA_STATUS_ERROR_INVALID_PARAMETER, "a picture without picture parameters or without slices"};
+    if (status.ok())
+        status = context->stream->decode(picture->input, picture->target,
+                                         [&](VASurfaceID id) { return driver.surfaces.find(id); });
+    if (!status.ok()) {
+        // va.h: a picture that cannot be decoded is a decoding error, whatever kept this driver from it.
+        picture->target->markDamaged();
+        if (status.code == VA_STATUS_ERROR_UNIMPLEMENTED)
+            status.code = VA_STATUS_ERROR_DECODING_ERROR;
+    }
+    const std::lock_guard lock(context->mutex);
+    context->submitting = false;
+    return status;
+}
+
+} // namespace v4l2_request::va

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+
+#include <va/va_drmcommon.h>
+
+#include "va/entry_points.h"
+
+namespace v4l2_request::va {
+
+namespace {
+
+Status noSurface(VASurfaceID id) {
+    return {VA_STATUS_ERROR_INVALID_SURFACE, strprintf("%#x is no surface", id)};
+}
+
+// Linear memory is all that decoders here write; a list that allows it is honoured.
+bool allowsLinear(const VADRMFormatModifierList* list) {
+    return list && list->modifiers &&
+           std::find(list->modifiers, list->modifiers + list->num_modifiers, DRM_FORMAT_MOD_LINEAR) !=
+               list->modifiers + list->num_modifiers;
+}
+
+// Applies one attribute to the choice of the pixel format, or says why it cannot be honoured.
+Status applyAttribute(const VASurfaceAttrib& attribute, uint32_t rtFormat, const PixelFormat*& pixels) {
+    switch (attribute.type) {
+    case VASurfaceAttribPixelFormat: {
+        const auto fourcc = static_cast<uint32_t>(attribute.value.value.i);
+        pixels = findByVa(fourcc);
+        if (!pixels || !(pixels->rt & rtFormat))
+            return {VA_STATUS_ERROR_ATTR_NOT_SUPPORTED, "pixel format " + fourccName(fourcc)};
+        return {};
+    }
+    case VASurfaceAttribMemoryType:
+        if (attribute.value.value.i & ~(VA_SURFACE_ATTRIB_MEM_TYPE_VA | VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2))
+            return {VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE, strprintf("memory type %#x", attribute.value.value.i)};
+        return {};
+    case VASurfaceAttribExternalBufferDescriptor:
+        if (attribute.value.value.p)
+            return {VA_STATUS_ERROR_ATTR_NOT_SUPPORTED, "memory of the client's cannot be imported"};
+        return {};
+    case VASurfaceAttribDRMFormatModifiers:
+        if (!allowsLinear(static_cast<const VADRMFormatModifierList*>(attribute.value.value.p)))
+            return {VA_STATUS_ERROR_ATTR_NOT_SUPPORTED, "no linear modifier in the list"};
+        return {};
+    default: // hints, and what is only to be queried
+        return {};
+    }
+}
+
+} // namespace
+
+Status createSurfaces(Driver& driver, int width, int height, int rtFormat, int count, VASurfaceID* ids) {
+    if (width <= 0 || height <= 0 || count < 0)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, strprintf("%d surfaces of %dx%d", count, width, height)};
+    return createSurfaces2(driver, static_cast<unsigned>(rtFormat), static_cast<unsigned>(width),
+                           static_cast<unsigned>(height), ids, static_cast<unsigned>(count), nullptr, 0);
+}
+
+Status createSurfaces2(Driver& driver, unsigned rtFormat, unsigned width, unsigned height, VASurfaceID* ids,
+                       unsigned count, VASurfaceAttrib* attributes, unsigned attributeCount) {
+    constexpr unsigned largest = 65535; // what any of the codecs can say
+    if ((!ids && count) || (!attributes && attributeCount) || !width || !height || width > largest || height > largest)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, strprintf("%u surfaces of %ux%u", count, width, height)};
+    const PixelFormat* pixels = findByRt(rtFormat);
+    if (!pixels)
+        return {VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT, strprintf("RT format %#x", rtFormat)};
+    for (unsigned i = 0; i < attributeCount; i++)
+        if (auto status = applyAttribute(attributes[i], rtFormat, pixels); !status.ok())
+            return status;
+    for (unsigned i = 0; i < count; i++)
+        ids[i] = driver.surfaces.add(std::make_shared<decode::Surface>(width, height, *pixels));
+    return {};
+}
+
+// Destroys all or nothing. A surface that the device still writes lives on until it is done.
+Status destroySurfaces(Driver& driver, VASurfaceID* ids, int count) {
+    if (!ids && count > 0)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no surfaces"};
+    for (int i = 0; i < count; i++)
+        if (!driver.surfaces.find(ids[i]))
+            return noSurface(ids[i]);
+    for (int i = 0; i < count; i++)
+        driver.surfaces.remove(ids[i]);
+    return {};
+}
+
+Status syncSurface(Driver& driver, VASurfaceID id) {
+    return syncSurface2(driver, id, VA_TIMEOUT_INFINITE);
+}
+
+Status syncSurface2(Driver& driver, VASurfaceID id, uint64_t timeoutNs) {
+    const auto surface = driver.surfaces.find(id);
+    if (!surface)
+        return noSurface(id);
+    const auto longest = static_cast<uint64_t>(std::chrono::nanoseconds::max().count());
+    return surface->wait(timeoutNs > longest ? os::Deadline::never()
+                                             : os::Deadline::after(std::chrono::nanoseconds(timeoutNs)));
+}
+
+Status querySurfaceStatus(Driver& driver, VASurfaceID id, VASurfaceStatus* status) {
+    const auto surface = driver.surfaces.find(id);
+    if (!surface)
+        return noSurface(id);
+    if (!status)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the answer"};
+    surface->poll();
+    *status = surface->state() == decode::Surface::State::Pending ? VASurfaceRendering : VASurfaceReady;
+    return {};
+}
+
+Status querySurfaceError(Driver& driver, VASurfaceID id, VAStatus error, void** info) {
+    const auto surface = driver.surfaces.find(id);
+    if (!surface)
+        return noSurface(id);
+    if (!info || error != VA_STATUS_ERROR_DECODING_ERROR)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "only decoding errors have details"};
+    if (surface->state() != decode::Surface::State::Damaged)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "the surface has no decoding error"};
+    // The device says that a picture is damaged, not where: all of it is reported. The list ends with a status of -1.
+    static constexpr std::array<VASurfaceDecodeMBErrors, 2> wholePicture{{
+        {.status = 1, .start_mb = 0, .end_mb = UINT32_MAX, .decode_error_type = VADecodeMBError},
+        {.status = -1},
+    }};
+    *info = const_cast<VASurfaceDecodeMBErrors*>(wholePicture.data()); // va.h: owned by the driver, to be read only
+    return {};
+}
+
+Status exportSurfaceHandle(Driver& driver, VASurfaceID id, uint32_t memoryType, uint32_t flags, void* descriptor) {
+    const auto surface = driver.surfaces.find(id);
+    if (!surface)
+        return noSurface(id);
+    if (memoryType != VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2)
+        return {VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE, strprintf("memory type %#x", memoryType)};
+    constexpr uint32_t layerFlags = VA_EXPORT_SURFACE_SEPARATE_LAYERS | VA_EXPORT_SURFACE_COMPOSED_LAYERS;
+    if (!descriptor || (flags & layerFlags) == layerFlags || !(flags & layerFlags))
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no descriptor, or not exactly one kind of layers"};
+    // V4L2 sets no fence in the dma-buf: what is handed out has to be complete. A damaged picture is still a picture.
+    if (auto finished = surface->wait(os::Deadline::never()); !finished && finished.error().kind != ErrorKind::Decoding)
+        return finished;
+    const auto memory = driver.memoryOf(*surface);
+    if (!memory)
+        return memory.error();
+    os::UniqueFd fd = (*memory)->duplicateFd();
+    if (!fd.valid())
+        return {VA_STATUS_ERROR_OPERATION_FAILED, "the process has no file descriptor left"};
+
+    const Layout& layout = (*memory)->layout();
+    const PixelFormat& pixels = *layout.format;
+    VADRMPRIMESurfaceDescriptor prime{};
+    prime.fourcc = pixels.va;
+    prime.width = surface->width();
+    prime.height = surface->height();
+    prime.num_objects = 1;
+    prime.objects[0].size = layout.size;
+    prime.objects[0].drm_format_modifier = pixels.modifier;
+    if (flags & VA_EXPORT_SURFACE_SEPARATE_LAYERS) {
+        prime.num_layers = pixels.planeCount;
+        for (unsigned i = 0; i < pixels.planeCount; i++) {
+            prime.layers[i].drm_format = pixels.planes[i].drm;
+            prime.layers[i].num_planes = 1;
+            prime.layers[i].offset[0] = layout.offsets[i];
+            prime.layers[i].pitch[0] = layout.pitches[i];
+        }
+    } else {
+        prime.num_layers = 1;
+        prime.layers[0].drm_format = pixels.drm;
+        prime.layers[0].num_planes = pixels.planeCount;
+        std::copy_n(layout.offsets.begin(), pixels.planeCount, prime.layers[0].offset);
+        std::copy_n(layout.pitches.begin(), pixels.planeCount, prime.layers[0].pitch);
+    }
+    prime.objects[0].fd = fd.release(); // the client's from here on
+    *static_cast<VADRMPRIMESurfaceDescriptor*>(descriptor) = prime;
+    return {};
+}
+
+} // namespace v4l2_request::va
