@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#include "decoder.h"
+
+namespace daedalus {
+namespace {
+
+struct Codec {
+    uint32_t fourcc;
+    std::unique_ptr<Decoder> (*make)();
+};
+
+constexpr Codec codecs[] = {
+    {V4L2_PIX_FMT_H264_SLICE, makeH264Decoder},
+    {V4L2_PIX_FMT_MPEG2_SLICE, makeMpeg2Decoder},
+};
+
+} // namespace
+
+Result<std::unique_ptr<Decoder>> makeDecoder(uint32_t fourcc) {
+    for (const Codec& codec : codecs) {
+        if (codec.fourcc == fourcc)
+            return codec.make();
+    }
+    return fail(ENOTSUP, "no decoder for %s", fourccName(fourcc).c_str());
+}
+
+} // namespace daedalus

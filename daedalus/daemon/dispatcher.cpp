@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#include "dispatcher.h"
+
+#include <exception>
+#include <vector>
+
+#include "pixels.h"
+
+namespace daedalus {
+
+Result<void> Dispatcher::run(const Job& job) {
+    Instance& instance = decoders_[job.header.instance];
+    if (!instance.decoder || instance.codec != job.header.codec) {
+        auto decoder = makeDecoder(job.header.codec);
+        if (!decoder)
+            return tl::unexpected(decoder.error());
+        instance = {job.header.codec, std::move(*decoder)};
+    }
+
+    // The payload is copied out, so that the buffer is only held for a moment and cannot change under a parser.
+    std::vector<uint8_t> payload;
+    {
+        auto access = BufferAccess::open(buffers_, job.header.output.cookie, job.header.output.bytes, false);
+        if (!access)
+            return tl::unexpected(access.error());
+        payload.assign(access->bytes().begin(), access->bytes().end());
+    }
+    try {
+        return instance.decoder->decode(job, payload, *this);
+    } catch (const std::exception& exception) {
+        instance.decoder.reset();
+        return fail(ENOMEM, "%s", exception.what());
+    }
+}
+
+void Dispatcher::bufferGone(uint64_t cookie) {
+    for (auto& [id, instance] : decoders_) {
+        if (instance.decoder)
+            instance.decoder->forgetBuffer(cookie);
+    }
+}
+
+Result<void> Dispatcher::store(const AVFrame& picture, const daedalus_format& format, const daedalus_buffer& capture) {
+    auto access = BufferAccess::open(buffers_, capture.cookie, capture.bytes, true);
+    if (!access)
+        return tl::unexpected(access.error());
+    return storePicture(picture, format, access->bytes());
+}
+
+} // namespace daedalus

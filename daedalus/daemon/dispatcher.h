@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "decoder.h"
+#include "device.h"
+
+namespace daedalus {
+
+/// What tests can make go wrong. Numbers count jobs from 1; 0: never.
+struct Knobs {
+    uint64_t hangAfter = 0; ///< after this many jobs take no more
+    uint64_t dieAfter = 0;  ///< after this many jobs exit without completing the next
+    uint64_t failEvery = 0; ///< complete every nth job with EIO
+    uint64_t delayMs = 0;   ///< wait before completing each
+};
+
+/// Routes jobs to the decoder of their instance and puts pictures into CAPTURE buffers.
+class Dispatcher final : private PictureSink {
+  public:
+    explicit Dispatcher(BufferSource& buffers) : buffers_(buffers) {}
+
+    /// Decodes a job; an error is the errno of its completion and why.
+    Result<void> run(const Job& job);
+    void instanceGone(uint64_t instance) { decoders_.erase(instance); }
+    void bufferGone(uint64_t cookie);
+
+  private:
+    Result<void> store(const AVFrame& picture, const daedalus_format& format, const daedalus_buffer& capture) override;
+
+    struct Instance {
+        uint32_t codec = 0;
+        std::unique_ptr<Decoder> decoder;
+    };
+    BufferSource& buffers_;
+    std::map<uint64_t, Instance> decoders_;
+};
+
+} // namespace daedalus

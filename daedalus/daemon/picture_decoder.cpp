@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#include "picture_decoder.h"
+
+#include <cstring>
+#include <string>
+
+extern "C" {
+#include <libavutil/error.h>
+#include <libavutil/log.h>
+#include <libavutil/pixdesc.h>
+}
+
+namespace daedalus {
+namespace {
+
+thread_local std::string complaints;
+
+/// libavcodec says what is wrong only in its log: keep that for the message of the job.
+void collectLog(void* context, int level, const char* format, va_list arguments) {
+    if (level > AV_LOG_ERROR)
+        return;
+    char line[256];
+    int prefix = 0;
+    av_log_format_line2(context, level, format, arguments, line, sizeof(line), &prefix);
+    std::string text(line);
+    while (!text.empty() && text.back() == '\n')
+        text.pop_back();
+    if (const size_t bracket = text.find("] "); text.starts_with('[') && bracket != std::string::npos)
+        text.erase(0, bracket + 2);
+    if (complaints.size() < 300)
+        complaints += (complaints.empty() ? "" : "; ") + text;
+}
+
+std::string describe(int error) {
+    char text[AV_ERROR_MAX_STRING_SIZE] = {};
+    av_strerror(error, text, sizeof(text));
+    return complaints.empty() ? std::string(text) : std::string(text) + " (" + complaints + ")";
+}
+
+} // namespace
+
+Result<std::unique_ptr<PictureDecoder>> PictureDecoder::create(AVCodecID codecId) {
+    av_log_set_callback(collectLog);
+    const AVCodec* codec = avcodec_find_decoder(codecId);
+    if (!codec)
+        return fail(ENOTSUP, "this libavcodec has no decoder for %s", avcodec_get_name(codecId));
+
+    std::unique_ptr<PictureDecoder> self(new PictureDecoder);
+    self->context_.reset(avcodec_alloc_context3(codec));
+    self->packet_.reset(av_packet_alloc());
+    self->output_.reset(av_frame_alloc());
+    self->picture_.reset(av_frame_alloc());
+    if (!self->context_ || !self->packet_ || !self->output_ || !self->picture_)
+        return fail(ENOMEM, "no memory for a decoder");
+
+    AVCodecContext* context = self->context_.get();
+    context->opaque = self.get();
+    context->get_buffer2 = getBuffer;
+    context->thread_count = 1;
+    context->thread_type = 0;
+    // A wrong control must become an error or a wrong pixel, never a plausible guess.
+    context->error_concealment = 0;
+    context->err_recognition = AV_EF_EXPLODE;
+    // A stream may begin at a recovery point or an open GOP: a stateless decoder knows no such thing as a bad start.
+    context->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
+    context->flags2 |= AV_CODEC_FLAG2_SHOW_ALL;
+    if (const int status = avcodec_open2(context, codec, nullptr); status < 0)
+        return fail(EIO, "avcodec_open2(%s): %s", codec->name, describe(status).c_str());
+    return self;
+}
+
+int PictureDecoder::getBuffer(AVCodecContext* context, AVFrame* frame, int flags) {
+    auto* self = static_cast<PictureDecoder*>(context->opaque);
+    if (const int status = avcodec_default_get_buffer2(context, frame, flags); status < 0)
+        return status;
+    // What no slice covers shall look the same in every run.
+    for (AVBufferRef* buffer : frame->buf) {
+        if (buffer)
+            std::memset(buffer->data, 0x80, buffer->size);
+    }
+    if (self->buffersAskedFor_++ == 0) {
+        av_frame_unref(self->picture_.get());
+        if (const int status = av_frame_ref(self->picture_.get(), frame); status < 0)
+            return status;
+    }
+    return 0;
+}
+
+Result<const AVFrame*> PictureDecoder::decode(std::span<const uint8_t> accessUnit, Expect expect) {
+    padded_.assign(accessUnit.begin(), accessUnit.end());
+    padded_.resize(accessUnit.size() + AV_INPUT_BUFFER_PADDING_SIZE, 0);
+    packet_->data = padded_.data();
+    packet_->size = static_cast<int>(accessUnit.size());
+    buffersAskedFor_ = 0;
+    complaints.clear();
+
+    int status = avcodec_send_packet(context_.get(), packet_.get());
+    int failure = status < 0 && status != AVERROR(EAGAIN) ? status : 0;
+    while (true) {
+        status = avcodec_receive_frame(context_.get(), output_.get());
+        if (status == AVERROR(EAGAIN) || status == AVERROR_EOF)
+            break;
+        if (status < 0) {
+            failure = failure ? failure : status;
+            break;
+        }
+        av_frame_unref(output_.get());
+    }
+    if (failure)
+        return fail(EIO, "libavcodec: %s", describe(failure).c_str());
+    if (expect == Expect::NewPicture && buffersAskedFor_ == 0)
+        return fail(EIO, "libavcodec decoded no picture%s%s", complaints.empty() ? "" : ": ", complaints.c_str());
+    if (expect == Expect::SecondField && buffersAskedFor_ != 0)
+        return fail(EIO, "libavcodec did not take this field as the second of its frame%s%s",
+                    complaints.empty() ? "" : ": ", complaints.c_str());
+    if (!picture_->data[0])
+        return fail(EIO, "libavcodec has no picture");
+    return picture_.get();
+}
+
+} // namespace daedalus

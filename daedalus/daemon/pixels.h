@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "daedalus_protocol.h"
+#include "result.h"
+
+struct AVFrame;
+
+namespace daedalus {
+
+/// Writes a decoded picture into a CAPTURE buffer of the negotiated format. What of the picture does not fit the format
+/// is clipped, what of the format the picture does not cover is left alone.
+Result<void> storePicture(const AVFrame& picture, const daedalus_format& format, std::span<uint8_t> buffer);
+
+} // namespace daedalus
