@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <linux/v4l2-controls.h>
+
+#include "codec/control_batch.h"
+
+// The compound controls of the stateless decoders, each with the struct that the kernel defines for it.
+namespace v4l2_request::codec {
+
+using Mpeg2Sequence = Control<V4L2_CID_STATELESS_MPEG2_SEQUENCE, v4l2_ctrl_mpeg2_sequence>;
+using Mpeg2Picture = Control<V4L2_CID_STATELESS_MPEG2_PICTURE, v4l2_ctrl_mpeg2_picture>;
+using Mpeg2Quantisation = Control<V4L2_CID_STATELESS_MPEG2_QUANTISATION, v4l2_ctrl_mpeg2_quantisation>;
+
+using H264Sps = Control<V4L2_CID_STATELESS_H264_SPS, v4l2_ctrl_h264_sps>;
+using H264Pps = Control<V4L2_CID_STATELESS_H264_PPS, v4l2_ctrl_h264_pps>;
+using H264ScalingMatrix = Control<V4L2_CID_STATELESS_H264_SCALING_MATRIX, v4l2_ctrl_h264_scaling_matrix>;
+using H264PredWeights = Control<V4L2_CID_STATELESS_H264_PRED_WEIGHTS, v4l2_ctrl_h264_pred_weights>;
+using H264SliceParams = Control<V4L2_CID_STATELESS_H264_SLICE_PARAMS, v4l2_ctrl_h264_slice_params>;
+using H264DecodeParams = Control<V4L2_CID_STATELESS_H264_DECODE_PARAMS, v4l2_ctrl_h264_decode_params>;
+
+// A timestamp that no CAPTURE buffer ever has, for a reference that a control must name but that does not exist: the
+// kernel's drivers then fall back to the picture itself. Zero would not do, it is a timestamp like any other.
+inline constexpr uint64_t noTimestamp = UINT64_MAX;
+
+} // namespace v4l2_request::codec

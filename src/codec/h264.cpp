@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <vector>
+
+#include <linux/v4l2-controls.h>
+#include <linux/videodev2.h>
+
+#include "bitstream/h264_slice_header.h"
+#include "codec/codecs.h"
+#include "codec/control_ids.h"
+#include "codec/h264_level.h"
+#include "codec/parameters.h"
+
+// H.264. Clauses and tables are those of Rec. ITU-T H.264. VA-API carries neither NAL unit headers nor several elements
+// of slice_header(), so the slices are parsed; what the parameter sets hold and VA-API does not, is derived where that
+// is possible, and named below where it is not.
+namespace v4l2_request::codec {
+
+namespace {
+
+using bitstream::H264SliceContext;
+using bitstream::H264SliceHeader;
+using bitstream::H264SliceType;
+
+// In newer headers of libva only: a frame that the decoder inferred from a gap in frame_num (8.2.5.2).
+constexpr uint32_t pictureNonExisting = 0x20;
+
+struct ParsedSlice {
+    VASliceParameterBufferH264 parameters;
+    H264SliceHeader header;
+    Bytes data;
+};
+
+// The picture as everything below sees it: the parameters, and the slices of the primary coded picture.
+struct Picture {
+    VAPictureParameterBufferH264 parameters;
+    std::vector<ParsedSlice> slices;
+
+    const H264SliceHeader& header() const { return slices.front().header; }
+};
+
+// What outlives a picture.
+struct H264State {
+    // What the client's picture order counts exceed those of the standard by; see pocOffset().
+    std::optional<int32_t> pocOffset;
+    // num_ref_idx_l{0,1}_default_active_minus1 + 1 of each picture parameter set, 0 while unknown.
+    std::array<std::array<uint8_t, 2>, 256> numRefIdxDefault{};
+    // A first field whose second has not come yet.
+    struct OpenField {
+        VASurfaceID target;
+        bool bottom;
+        uint16_t frameNum;
+    };
+    std::optional<OpenField> openField;
+};
+
+bool isInvalid(const VAPictureH264& picture) {
+    return picture.picture_id == VA_INVALID_SURFACE || (picture.flags & VA_PICTURE_H264_INVALID);
+}
+
+bool isField(const VAPictureH264& picture) {
+    constexpr uint32_t both = VA_PICTURE_H264_TOP_FIELD | VA_PICTURE_H264_BOTTOM_FIELD;
+    return (picture.flags & both) != 0 && (picture.flags & both) != both;
+}
+
+uint8_t referenceFields(const VAPictureH264& picture) {
+    if (!isField(picture))
+        return V4L2_H264_FRAME_REF;
+    return picture.flags & VA_PICTURE_H264_TOP_FIELD ? V4L2_H264_TOP_FIELD_REF : V4L2_H264_BOTTOM_FIELD_REF;
+}
+
+// ---- Reading what the client sent ----
+
+// va.h marks these as deprecated because no driver could ever use them; a client that sets them asks for slice groups.
+bool hasSliceGroups(const VAPictureParameterBufferH264& picture) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    return picture.num_slice_groups_minus1 != 0;
+#pragma GCC diagnostic pop
+}
+
+Result<void> checkPicture(const PictureInput& input, const VAPictureParameterBufferH264& picture) {
+    const auto& sequence = picture.seq_fields.bits;
+    const uint32_t width = (picture.picture_width_in_mbs_minus1 + 1u) * 16u;
+    const uint32_t height = (picture.picture_height_in_mbs_minus1 + 1u) * 16u;
+    if (width > 65536 || height > 65536)
+        return fail(ErrorKind::InvalidParameter, "H.264: the picture is larger than 65536 pixels");
+    // The device's buffers have the size of the context: nothing larger may ever be decoded into them.
+    if (!fitsContext(input, width, height))
+        return fail(ErrorKind::InvalidParameter, "H.264: the picture is larger than its context");
+    if (!sequence.frame_mbs_only_flag && picture.picture_height_in_mbs_minus1 % 2 == 0)
+        return fail(ErrorKind::InvalidParameter, "H.264: an odd number of macroblock rows cannot be interlaced");
+    if (sequence.chroma_format_idc > 1)
+        return fail(ErrorKind::Unsupported, "H.264: only 4:2:0 and monochrome are supported");
+    if (picture.bit_depth_luma_minus8 != 0 || picture.bit_depth_chroma_minus8 != 0)
+        return fail(ErrorKind::Unsupported, "H.264: only 8 bits per sample are supported");
+    if (hasSliceGroups(picture))
+        return fail(ErrorKind::Unsupported, "H.264: slice groups are not supported");
+    if (picture.num_ref_frames > V4L2_H264_NUM_DPB_ENTRIES)
+        return fail(ErrorKind::InvalidParameter, "H.264: more than 16 reference frames");
+    if (sequence.log2_max_frame_num_minus4 > 12 || sequence.log2_max_pic_order_cnt_lsb_minus4 > 12 ||
+        sequence.pic_order_cnt_type > 2 || picture.pic_fields.bits.weighted_bipred_idc > 2)
+        return fail(ErrorKind::InvalidParameter, "H.264: a parameter set element is out of range");
+    // 7.4.2.2
+    const auto within = [](int value, int low, int high) { return value >= low && value <= high; };
+    if (!within(picture.pic_init_qp_minus26, -26, 25) || !within(picture.pic_init_qs_minus26, -26, 25) ||
+        !within(picture.chroma_qp_index_offset, -12, 12) || !within(picture.second_chroma_qp_index_offset, -12, 12))
+        return fail(ErrorKind::InvalidParameter, "H.264: a quantiser of the picture parameter set is out of range");
+    if (input.slices.empty())
+        return fail(ErrorKind::InvalidParameter, "H.264: the picture has no slices");
+    return {};
+}
+
+H264SliceContext sliceContext(const VAPictureParameterBufferH264& picture, const VASliceParameterBufferH264& slice) {
+    const auto& sequence = picture.seq_fields.bits;
+    const auto& fields = picture.pic_fields.bits;
+    // Beyond the range the header is refused where it uses the value; here it only must not wrap.
+    const auto count = [](uint8_t minus1) { return static_cast<uint8_t>(std::min<unsigned>(minus1, 31) + 1); };
+    return {
+        .chromaFormatIdc = static_cast<uint8_t>(sequence.chroma_format_idc),
+        .separateColourPlane = sequence.residual_colour_transform_flag != 0,
+        .log2MaxFrameNum = static_cast<uint8_t>(sequence.log2_max_frame_num_minus4 + 4),
+        .frameMbsOnly = sequence.frame_mbs_only_flag != 0,
+        .picOrderCntType = static_cast<uint8_t>(sequence.pic_order_cnt_type),
+        .log2MaxPicOrderCntLsb = static_cast<uint8_t>(sequence.log2_max_pic_order_cnt_lsb_minus4 + 4),
+        .deltaPicOrderAlwaysZero = sequence.delta_pic_order_always_zero_flag != 0,
+        .bottomFieldPicOrderInFramePresent = fields.pic_order_present_flag != 0,
+        .weightedPred = fields.weighted_pred_flag != 0,
+        .weightedBipredIdc = static_cast<uint8_t>(fields.weighted_bipred_idc),
+        .entropyCodingMode = fields.entropy_coding_mode_flag != 0,
+        .deblockingFilterControlPresent = fields.deblocking_filter_control_present_flag != 0,
+        .redundantPicCntPresent = fields.redundant_pic_cnt_present_flag != 0,
+        .numRefIdxDefault = {count(slice.num_ref_idx_l0_active_minus1), count(slice.num_ref_idx_l1_active_minus1)},
+    };
+}
+
+Result<ParsedSlice> parseSlice(const VAPictureParameterBufferH264& picture, const Slice& slice) {
+    if (slice.parameters.size() < sizeof(VASliceParameterBufferH264))
+        return fail(ErrorKind::InvalidParameter, "H.264: a slice parameter buffer is too short");
+    ParsedSlice parsed{.parameters = readParameters<VASliceParameterBufferH264>(slice.parameters), .data = slice.data};
+    if (parsed.parameters.slice_data_bit_offset > slice.data.size() * 8)
+        return fail(ErrorKind::InvalidParameter, "H.264: slice_data_bit_offset lies beyond the slice data");
+    auto header = bitstream::parseH264SliceHeader(slice.data, sliceContext(picture, parsed.parameters));
+    if (!header)
+        return tl::unexpected(header.error());
+    parsed.header = *header;
+    return parsed;
+}
+
+// 7.4.1.2.4, as far as it can tell apart two pictures that were sent as one.
+bool samePicture(const H264SliceHeader& a, const H264SliceHeader& b) {
+    return a.idr == b.idr && (a.nalRefIdc == 0) == (b.nalRefIdc == 0) && a.frameNum == b.frameNum &&
+           a.fieldPic == b.fieldPic && a.bottomField == b.bottomField && a.picOrderCntLsb == b.picOrderCntLsb;
+}
+
+Result<Picture> readPicture(const PictureInput& input) {
+    if (input.picture.size() < sizeof(VAPictureParameterBufferH264))
+        return fail(ErrorKind::InvalidParameter, "H.264: no picture parameters, or too short ones");
+    if (!input.iqMatrix.empty() && input.iqMatrix.size() < sizeof(VAIQMatrixBufferH264))
+        return fail(ErrorKind::InvalidParameter, "H.264: the scaling matrix buffer is too short");
+    Picture picture{.parameters = readParameters<VAPictureParameterBufferH264>(input.picture), .slices = {}};
+    if (auto checked = checkPicture(input, picture.parameters); !checked)
+        return tl::unexpected(checked.error());
+
+    for (const Slice& slice : input.slices) {
+        auto parsed = parseSlice(picture.parameters, slice);
+        if (!parsed)
+            return tl::unexpected(parsed.error());
+        // 3.126: a decoder does not need redundant coded pictures where it has the primary one.
+        if (parsed->header.redundantPicCnt > 0)
+            continue;
+        if (!picture.slices.empty()) {
+            const H264SliceHeader& previous = picture.slices.back().header;
+            if (!samePicture(previous, parsed->header))
+                return fail(ErrorKind::InvalidParameter, "H.264: the slices belong to different pictures");
+            // VA-API has room for one picture parameter set per picture (7.4.3 allows one per slice). Slices of another
+            // one pass where their headers fit the set that was sent, to the bit.
+            if (parsed->header.picParameterSetId != previous.picParameterSetId &&
+                parsed->header.bitSize != parsed->parameters.slice_data_bit_offset)
+                return fail(ErrorKind::Unsupported, "H.264: slices of one picture use different parameter sets");
+            if (parsed->header.firstMbInSlice < previous.firstMbInSlice)
+                return fail(ErrorKind::Unsupported, "H.264: arbitrary slice order is not supported");
+        }
+        picture.slices.push_back(std::move(*parsed));
+    }
+    if (picture.slices.empty())
+        return fail(ErrorKind::Unsupported, "H.264: only redundant slices, no primary coded picture");
+    if (picture.header().fieldPic != (picture.parameters.pic_fields.bits.field_pic_flag != 0))
+        return fail(ErrorKind::InvalidParameter, "H.264: field_pic_flag differs between picture and slice");
+    return picture;
+}
+
+// ---- What the state knows ----
+
+// Clients may count pictures from elsewhere than the standard does: FFmpeg starts each IDR picture of POC type 0 at
+// 65536, to keep all counts positive. Hardware only compares them, but a control's value is that of the standard. At an
+// IDR picture that value is known: prevPicOrderCntMsb and FrameNumOffset are 0 (8.2.1.1 to 8.2.1.3). A stream that
+// starts with another picture has lost its real base; there the offset is the multiple of 65536, the largest possible
+// MaxPicOrderCntLsb, in the count of the first picture. Until the next IDR picture the offset must not change, or
+// references and co-located pictures would no longer be comparable.
+int32_t pocOffset(const Picture& picture, const H264State& state) {
+    const H264SliceHeader& header = picture.header();
+    if (state.pocOffset && !header.idr)
+        return *state.pocOffset;
+    const VAPictureH264& current = picture.parameters.CurrPic;
+    const int64_t sent = header.bottomField ? current.BottomFieldOrderCnt : current.TopFieldOrderCnt;
+    int64_t expected = 0;
+    switch (picture.parameters.seq_fields.bits.pic_order_cnt_type) {
+    case 0: expected = header.picOrderCntLsb; break;
+    case 1: expected = header.deltaPicOrderCnt[0]; break; // and the offsets of type 1, all without weight at an IDR
+    default: break;
+    }
+    const int64_t offset = header.idr ? sent - expected : (sent - expected) & ~int64_t{0xffff};
+    return static_cast<int32_t>(offset);
+}
+
+int32_t rebased(int32_t poc, int32_t offset) {
+    return static_cast<int32_t>(static_cast<uint32_t>(poc) - static_cast<uint32_t>(offset));
+}
+
+bool isSecondField(const Picture& picture, VASurfaceID target, const H264State& state) {
+    const H264SliceHeader& header = picture.header();
+    return header.fieldPic && !header.idr && state.openField && state.openField->target == target &&
+           state.openField->bottom != header.bottomField && state.openField->frameNum == header.frameNum;
+}
+
+// The defaults of the picture parameter set are what VA-API gives for a slice that does not override them. Slices that
+// do override them do not depend on the defaults, so a guess for a set that never showed its own is harmless.
+void learnNumRefIdxDefaults(const Picture& picture, H264State& state) {
+    for (const ParsedSlice& slice : picture.slices)
+        for (unsigned list : {0u, 1u}) {
+            const uint8_t active = slice.header.numRefIdxActive[list];
+            uint8_t& known = state.numRefIdxDefault[slice.header.picParameterSetId][list];
+            if (active != 0 && (!slice.header.numRefIdxOverride || known == 0))
+                known = active;
+        }
+}
+
+// ---- The decoded picture buffer ----
+
+struct Dpb {
+    struct Entry {
+        VASurfaceID surface;
+        v4l2_h264_dpb_entry control;
+    };
+    std::vector<Entry> entries; // 16 at most
+
+    std::optional<uint8_t> indexOf(VASurfaceID surface) const {
+        const auto found = std::ranges::find(entries, surface, &Entry::surface);
+        return found == entries.end() ? std::nullopt : std::optional(static_cast<uint8_t>(found - entries.begin()));
+    }
+};
+
+// 8.2.4.1. An entry holds both fields of a frame: where a field is decoded its pic_num is that of the field of the same
+// parity, if the entry has it. Unsigned, as the control is: a FrameNumWrap below zero wraps around.
+uint32_t picNum(const Picture& picture, const VAPictureH264& reference) {
+    const H264SliceHeader& header = picture.header();
+    uint32_t number = reference.frame_idx; // LongTermFrameIdx of a long-term reference
+    if (!(reference.flags & VA_PICTURE_H264_LONG_TERM_REFERENCE) && reference.frame_idx > header.frameNum)
+        number -= 1u << (picture.parameters.seq_fields.bits.log2_max_frame_num_minus4 + 4); // FrameNumWrap
+    if (!header.fieldPic)
+        return number;
+    const uint8_t parity = header.bottomField ? V4L2_H264_BOTTOM_FIELD_REF : V4L2_H264_TOP_FIELD_REF;
+    return 2 * number + (referenceFields(reference) & parity ? 1 : 0);
+}
+
+v4l2_h264_dpb_entry fillDpbEntry(const Picture& picture, const VAPictureH264& reference, uint64_t timestamp,
+                                 int32_t offset) {
+    const uint8_t fields = referenceFields(reference);
+    return {
+        .reference_ts = timestamp,
+        .pic_num = picNum(picture, reference),
+        .frame_num = static_cast<uint16_t>(reference.frame_idx),
+        .fields = fields,
+        .top_field_order_cnt = fields & V4L2_H264_TOP_FIELD_REF ? rebased(reference.TopFieldOrderCnt, offset) : 0,
+        .bottom_field_order_cnt =
+            fields & V4L2_H264_BOTTOM_FIELD_REF ? rebased(reference.BottomFieldOrderCnt, offset) : 0,
+        .flags = V4L2_H264_DPB_ENTRY_FLAG_VALID | V4L2_H264_DPB_ENTRY_FLAG_ACTIVE |
+                 (reference.flags & VA_PICTURE_H264_LONG_TERM_REFERENCE ? V4L2_H264_DPB_ENTRY_FLAG_LONG_TERM : 0u) |
+                 (isField(reference) ? V4L2_H264_DPB_ENTRY_FLAG_FIELD : 0u),
+    };
+}
+
+// Every reference of the picture, in decoding order: the order in which a client lists them has no meaning, and this
+// one keeps an entry where it is while those before it stay.
+//
+// A reference may have no decoded picture: a frame inferred from a gap in frame_num, or one that was lost. Devices that
+// build the initial reference lists themselves (8.2.4.2) count such a frame, so leaving it out would shift every index
+// behind it. It stays, with the timestamp of the latest real reference: 8.2.5.2 forbids a conforming stream to predict
+// from it, and a damaged one gets the most similar picture. Where nothing is real, nothing is listed.
+Dpb buildDpb(const Picture& picture, const PictureInput& input, const References& references, bool secondField,
+             int32_t offset) {
+    Dpb dpb;
+    for (const VAPictureH264& reference : picture.parameters.ReferenceFrames) {
+        if (isInvalid(reference) || dpb.indexOf(reference.picture_id))
+            continue;
+        std::optional<uint64_t> timestamp;
+        if (!(reference.flags & pictureNonExisting) && (reference.picture_id != input.target || secondField))
+            timestamp = references.timestamp(reference.picture_id);
+        dpb.entries.push_back(
+            {reference.picture_id, fillDpbEntry(picture, reference, timestamp.value_or(noTimestamp), offset)});
+    }
+    const auto timestampOf = [](const Dpb::Entry& entry) { return entry.control.reference_ts; };
+    std::ranges::stable_sort(dpb.entries, {}, timestampOf);
+
+    const auto firstMissing = std::ranges::find(dpb.entries, noTimestamp, timestampOf);
+    if (firstMissing == dpb.entries.begin())
+        dpb.entries.clear();
+    else
+        for (auto entry = firstMissing; entry != dpb.entries.end(); ++entry)
+            entry->control.reference_ts = std::prev(firstMissing)->control.reference_ts;
+    return dpb;
+}
+
+// ---- The controls ----
+
+struct ProfileIdc {
+    uint8_t idc;
+    uint8_t constraints;
+};
+
+// A.2.1.1: constrained baseline is profile_idc 66 with constraint_set1_flag, and a stream of profile_idc 66 obeys
+// A.2.1, which constraint_set0_flag says. The other profiles claim nothing beyond themselves.
+ProfileIdc profileIdc(VAProfile profile) {
+    switch (profile) {
+    case VAProfileH264ConstrainedBaseline:
+        return {66, V4L2_H264_SPS_CONSTRAINT_SET0_FLAG | V4L2_H264_SPS_CONSTRAINT_SET1_FLAG};
+    case VAProfileH264Main: return {77, 0};
+    default: return {100, 0};
+    }
+}
+
+// Not in VA-API, and therefore 0: the offsets of pic_order_cnt_type 1. Decoders do not need them, as DECODE_PARAMS
+// holds the picture order counts themselves. seq_parameter_set_id only links the two sets, which are one of each here.
+v4l2_ctrl_h264_sps fillSps(const PictureInput& input, const VAPictureParameterBufferH264& picture) {
+    const auto& sequence = picture.seq_fields.bits;
+    const ProfileIdc profile = profileIdc(input.profile);
+    const uint32_t heightInMbs = picture.picture_height_in_mbs_minus1 + 1u;
+    const uint8_t level = smallestH264Level({
+        .widthInMbs = picture.picture_width_in_mbs_minus1 + 1u,
+        .heightInMbs = heightInMbs,
+        .numRefFrames = picture.num_ref_frames,
+        .frameMbsOnly = sequence.frame_mbs_only_flag != 0,
+    });
+    return {
+        .profile_idc = profile.idc,
+        .constraint_set_flags = profile.constraints,
+        .level_idc = level,
+        .chroma_format_idc = static_cast<uint8_t>(sequence.chroma_format_idc),
+        .bit_depth_luma_minus8 = picture.bit_depth_luma_minus8,
+        .bit_depth_chroma_minus8 = picture.bit_depth_chroma_minus8,
+        .log2_max_frame_num_minus4 = static_cast<uint8_t>(sequence.log2_max_frame_num_minus4),
+        .pic_order_cnt_type = static_cast<uint8_t>(sequence.pic_order_cnt_type),
+        .log2_max_pic_order_cnt_lsb_minus4 =
+            static_cast<uint8_t>(sequence.pic_order_cnt_type == 0 ? sequence.log2_max_pic_order_cnt_lsb_minus4 : 0),
+        .max_num_ref_frames = picture.num_ref_frames,
+        .pic_width_in_mbs_minus1 = picture.picture_width_in_mbs_minus1,
+        // 7.4.2.1.1: a map unit is a macroblock pair where fields are possible. VA-API counts macroblocks of a frame.
+        .pic_height_in_map_units_minus1 =
+            static_cast<uint16_t>(sequence.frame_mbs_only_flag ? heightInMbs - 1 : heightInMbs / 2 - 1),
+        .flags =
+            (sequence.delta_pic_order_always_zero_flag ? V4L2_H264_SPS_FLAG_DELTA_PIC_ORDER_ALWAYS_ZERO : 0u) |
+            (sequence.gaps_in_frame_num_value_allowed_flag ? V4L2_H264_SPS_FLAG_GAPS_IN_FRAME_NUM_VALUE_ALLOWED : 0u) |
+            (sequence.frame_mbs_only_flag ? V4L2_H264_SPS_FLAG_FRAME_MBS_ONLY : 0u) |
+            (sequence.mb_adaptive_frame_field_flag ? V4L2_H264_SPS_FLAG_MB_ADAPTIVE_FRAME_FIELD : 0u) |
+            (sequence.direct_8x8_inference_flag ? V4L2_H264_SPS_FLAG_DIRECT_8X8_INFERENCE : 0u),
+    };
+}
+
+v4l2_ctrl_h264_pps fillPps(const Picture& picture, const H264State& state, bool scalingMatrix) {
+    const VAPictureParameterBufferH264& parameters = picture.parameters;
+    const auto& fields = parameters.pic_fields.bits;
+    const auto& defaults = state.numRefIdxDefault[picture.header().picParameterSetId];
+    const auto minus1 = [](uint8_t count) { return static_cast<uint8_t>(count > 0 ? count - 1 : 0); };
+    return {
+        .pic_parameter_set_id = picture.header().picParameterSetId,
+        .num_ref_idx_l0_default_active_minus1 = minus1(defaults[0]),
+        .num_ref_idx_l1_default_active_minus1 = minus1(defaults[1]),
+        .weighted_bipred_idc = static_cast<uint8_t>(fields.weighted_bipred_idc),
+        .pic_init_qp_minus26 = parameters.pic_init_qp_minus26,
+        .pic_init_qs_minus26 = parameters.pic_init_qs_minus26,
+        .chroma_qp_index_offset = parameters.chroma_qp_index_offset,
+        .second_chroma_qp_index_offset = parameters.second_chroma_qp_index_offset,
+        .flags = static_cast<uint16_t>(
+            (fields.entropy_coding_mode_flag ? V4L2_H264_PPS_FLAG_ENTROPY_CODING_MODE : 0) |
+            (fields.pic_order_present_flag ? V4L2_H264_PPS_FLAG_BOTTOM_FIELD_PIC_ORDER_IN_FRAME_PRESENT : 0) |
+            (fields.weighted_pred_flag ? V4L2_H264_PPS_FLAG_WEIGHTED_PRED : 0) |
+            (fields.deblocking_filter_control_present_flag ? V4L2_H264_PPS_FLAG_DEBLOCKING_FILTER_CONTROL_PRESENT : 0) |
+            (fields.constrained_intra_pred_flag ? V4L2_H264_PPS_FLAG_CONSTRAINED_INTRA_PRED : 0) |
+            (fields.redundant_pic_cnt_present_flag ? V4L2_H264_PPS_FLAG_REDUNDANT_PIC_CNT_PRESENT : 0) |
+            (fields.transform_8x8_mode_flag ? V4L2_H264_PPS_FLAG_TRANSFORM_8X8_MODE : 0) |
+            (scalingMatrix ? V4L2_H264_PPS_FLAG_SCALING_MATRIX_PRESENT : 0)),
+    };
+}
+
+// Clients always send a matrix. Flat_4x4_16 and Flat_8x8_16 are what applies where a stream has none (7.4.2.1.1), and
+// the kernel's SCALING_MATRIX_PRESENT is defined as "a non-flat scaling matrix applies", so a flat one is none.
+bool hasScalingMatrix(const PictureInput& input) {
+    if (input.iqMatrix.empty())
+        return false;
+    const auto matrix = readParameters<VAIQMatrixBufferH264>(input.iqMatrix);
+    const auto flat = [](const auto& list) { return std::ranges::all_of(list, [](uint8_t v) { return v == 16; }); };
+    return !std::ranges::all_of(matrix.ScalingList4x4, flat) || !std::ranges::all_of(matrix.ScalingList8x8, flat);
+}
+
+// Both APIs use raster order, and the same order of lists: of the 8x8 ones VA-API has the first two, luma, and 4:2:0
+// needs no others (table 7-2).
+v4l2_ctrl_h264_scaling_matrix fillScalingMatrix(const PictureInput& input) {
+    const auto matrix = readParameters<VAIQMatrixBufferH264>(input.iqMatrix);
+    v4l2_ctrl_h264_scaling_matrix scaling{};
+    static_assert(sizeof(scaling.scaling_list_4x4) == sizeof(matrix.ScalingList4x4));
+    static_assert(sizeof(scaling.scaling_list_8x8) > sizeof(matrix.ScalingList8x8));
+    std::memcpy(scaling.scaling_list_4x4, matrix.ScalingList4x4, sizeof(matrix.ScalingList4x4));
+    std::memcpy(scaling.scaling_list_8x8, matrix.ScalingList8x8, sizeof(matrix.ScalingList8x8));
+    return scaling;
+}
+
+// A picture with a B slice is a B picture, and else one with a P slice a P picture (table 7-5).
+uint32_t codingTypeFlag(const Picture& picture) {
+    const auto has = [&](H264SliceType type) {
+        return std::ranges::any_of(picture.slices,
+                                   [type](const ParsedSlice& slice) { return slice.header.type == type; });
+    };
+    if (has(H264SliceType::B))
+        return V4L2_H264_DECODE_PARAM_FLAG_BFRAME;
+    return has(H264SliceType::P) ? V4L2_H264_DECODE_PARAM_FLAG_PFRAME : 0;
+}
+
+// slice_group_change_cycle stays 0: there are no slice groups.
+v4l2_ctrl_h264_decode_params fillDecodeParams(const Picture& picture, const Dpb& dpb, int32_t offset) {
+    const H264SliceHeader& header = picture.header();
+    const VAPictureH264& current = picture.parameters.CurrPic;
+    const bool hasTop = !header.bottomField;
+    const bool hasBottom = !header.fieldPic || header.bottomField;
+    v4l2_ctrl_h264_decode_params params{
+        .nal_ref_idc = header.nalRefIdc,
+        .frame_num = header.frameNum,
+        .top_field_order_cnt = hasTop ? rebased(current.TopFieldOrderCnt, offset) : 0,
+        .bottom_field_order_cnt = hasBottom ? rebased(current.BottomFieldOrderCnt, offset) : 0,
+        .idr_pic_id = header.idrPicId,
+        .pic_order_cnt_lsb = header.picOrderCntLsb,
+        .delta_pic_order_cnt_bottom = header.deltaPicOrderCntBottom,
+        .delta_pic_order_cnt0 = header.deltaPicOrderCnt[0],
+        .delta_pic_order_cnt1 = header.deltaPicOrderCnt[1],
+        .dec_ref_pic_marking_bit_size = header.decRefPicMarkingBitSize,
+        .pic_order_cnt_bit_size = header.picOrderCntBitSize,
+        .flags = (header.idr ? V4L2_H264_DECODE_PARAM_FLAG_IDR_PIC : 0u) |
+                 (header.fieldPic ? V4L2_H264_DECODE_PARAM_FLAG_FIELD_PIC : 0u) |
+                 (header.bottomField ? V4L2_H264_DECODE_PARAM_FLAG_BOTTOM_FIELD : 0u) | codingTypeFlag(picture),
+    };
+    for (size_t i = 0; i < dpb.entries.size(); ++i)
+        params.dpb[i] = dpb.entries[i].control;
+    return params;
+}
+
+// The lists of VA-API are final, modifications applied. A hole keeps its place: the entries behind it have their
+// indices.
+void fillReferenceList(std::span<v4l2_h264_reference, V4L2_H264_REF_LIST_LEN> list,
+                       std::span<const VAPictureH264, 32> sent, unsigned active, bool fieldPic, const Dpb& dpb) {
+    constexpr v4l2_h264_reference none{.fields = 0xff, .index = 0xff};
+    std::ranges::fill(list, none);
+    for (size_t i = 0; i < std::min<size_t>(active, list.size()); ++i) {
+        const auto index = isInvalid(sent[i]) ? std::nullopt : dpb.indexOf(sent[i].picture_id);
+        if (index)
+            list[i] = {
+                .fields = fieldPic ? referenceFields(sent[i]) : static_cast<uint8_t>(V4L2_H264_FRAME_REF),
+                .index = *index,
+            };
+    }
+}
+
+// header_bit_size counts payload bits from the NAL unit header on, without emulation prevention bytes: devices that use
+// it skip bits in a parser that removes those bytes. Start codes are not counted either.
+v4l2_ctrl_h264_slice_params fillSliceParams(const ParsedSlice& slice, const Dpb& dpb) {
+    const H264SliceHeader& header = slice.header;
+    const auto minus1 = [](uint8_t count) { return static_cast<uint8_t>(count > 0 ? count - 1 : 0); };
+    v4l2_ctrl_h264_slice_params params{
+        .header_bit_size = static_cast<uint32_t>(header.bitSize),
+        .first_mb_in_slice = header.firstMbInSlice,
+        .slice_type = static_cast<uint8_t>(header.type),
+        .colour_plane_id = header.colourPlaneId,
+        .redundant_pic_cnt = header.redundantPicCnt,
+        .cabac_init_idc = header.cabacInitIdc,
+        .slice_qp_delta = header.sliceQpDelta,
+        .disable_deblocking_filter_idc = header.disableDeblockingFilterIdc,
+        .slice_alpha_c0_offset_div2 = header.sliceAlphaC0OffsetDiv2,
+        .slice_beta_offset_div2 = header.sliceBetaOffsetDiv2,
+        .num_ref_idx_l0_active_minus1 = minus1(header.numRefIdxActive[0]),
+        .num_ref_idx_l1_active_minus1 = minus1(header.numRefIdxActive[1]),
+        .flags = header.directSpatialMvPred ? V4L2_H264_SLICE_FLAG_DIRECT_SPATIAL_MV_PRED : 0u,
+    };
+    fillReferenceList(params.ref_pic_list0, slice.parameters.RefPicList0, header.numRefIdxActive[0], header.fieldPic,
+                      dpb);
+    fillReferenceList(params.ref_pic_list1, slice.parameters.RefPicList1, header.numRefIdxActive[1], header.fieldPic,
+                      dpb);
+    return params;
+}
+
+// From the stream, not from VA-API, whose clients disagree on what the weights are where their flag is 0.
+v4l2_ctrl_h264_pred_weights fillPredWeights(const H264SliceHeader& header) {
+    v4l2_ctrl_h264_pred_weights weights{
+        .luma_log2_weight_denom = header.weights.lumaLog2Denom,
+        .chroma_log2_weight_denom = header.weights.chromaLog2Denom,
+    };
+    for (size_t list = 0; list < header.weights.lists.size(); ++list) {
+        const bitstream::H264Weights& from = header.weights.lists[list];
+        v4l2_h264_weight_factors& to = weights.weight_factors[list];
+        std::ranges::copy(from.lumaWeight, to.luma_weight);
+        std::ranges::copy(from.lumaOffset, to.luma_offset);
+        for (size_t i = 0; i < from.chromaWeight.size(); ++i) {
+            std::ranges::copy(from.chromaWeight[i], to.chroma_weight[i]);
+            std::ranges::copy(from.chromaOffset[i], to.chroma_offset[i]);
+        }
+    }
+    return weights;
+}
+
+// ---- The submission ----
+
+void appendSlice(const ParsedSlice& slice, bool startCode, Bitstream& bitstream) {
+    constexpr std::array<uint8_t, 3> annexB{0, 0, 1};
+    if (startCode)
+        bitstream.appendCopy(annexB);
+    bitstream.append(slice.data);
+}
+
+Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
+                         std::any& keptState) {
+    const auto picture = readPicture(input);
+    if (!picture)
+        return tl::unexpected(picture.error());
+    const bool scalingMatrix = hasScalingMatrix(input);
+    if (scalingMatrix && !device.has(H264ScalingMatrix::id))
+        return fail(ErrorKind::Unsupported, "H.264: the device cannot be given a scaling matrix");
+    const bool sliceBased =
+        device.menu(V4L2_CID_STATELESS_H264_DECODE_MODE) == V4L2_STATELESS_H264_DECODE_MODE_SLICE_BASED;
+    if (sliceBased && !device.has(H264SliceParams::id))
+        return fail(ErrorKind::Unsupported, "H.264: the device wants single slices but cannot be told about them");
+    const bool startCodes = device.menu(V4L2_CID_STATELESS_H264_START_CODE) == V4L2_STATELESS_H264_START_CODE_ANNEX_B;
+
+    const auto* kept = std::any_cast<H264State>(&keptState);
+    H264State state = kept ? *kept : H264State{};
+    const bool secondField = isSecondField(*picture, input.target, state);
+    const int32_t offset = pocOffset(*picture, state);
+    const H264SliceHeader& header = picture->header();
+    state.pocOffset = offset;
+    state.openField.reset();
+    if (header.fieldPic && !secondField)
+        state.openField = {.target = input.target, .bottom = header.bottomField, .frameNum = header.frameNum};
+    learnNumRefIdxDefaults(*picture, state);
+
+    const Dpb dpb = buildDpb(*picture, input, references, secondField, offset);
+    ControlBatch pictureControls;
+    pictureControls.add<H264Sps>(fillSps(input, picture->parameters));
+    pictureControls.add<H264Pps>(fillPps(*picture, state, scalingMatrix));
+    if (scalingMatrix)
+        pictureControls.add<H264ScalingMatrix>(fillScalingMatrix(input));
+    pictureControls.add<H264DecodeParams>(fillDecodeParams(*picture, dpb, offset));
+
+    Submission submission{.secondField = secondField};
+    for (const ParsedSlice& slice : picture->slices) {
+        // Every job carries all controls: one that fails cannot leave the next with those of another picture.
+        if (sliceBased || submission.jobs.empty())
+            submission.jobs.emplace_back().controls = pictureControls;
+        Job& job = submission.jobs.back();
+        appendSlice(slice, startCodes, job.bitstream);
+        if (!sliceBased)
+            continue;
+        job.controls.add<H264SliceParams>(fillSliceParams(slice, dpb));
+        if (device.has(H264PredWeights::id))
+            job.controls.add<H264PredWeights>(fillPredWeights(slice.header));
+    }
+    keptState = state;
+    return submission;
+}
+
+constexpr std::array profiles{
+    Profile{VAProfileH264ConstrainedBaseline, VA_RT_FORMAT_YUV420, V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_BASELINE},
+    Profile{VAProfileH264Main, VA_RT_FORMAT_YUV420, V4L2_MPEG_VIDEO_H264_PROFILE_MAIN},
+    Profile{VAProfileH264High, VA_RT_FORMAT_YUV420, V4L2_MPEG_VIDEO_H264_PROFILE_HIGH},
+};
+
+constexpr std::array requiredControls{
+    H264Sps::id,
+    H264Pps::id,
+    H264DecodeParams::id,
+    uint32_t{V4L2_CID_STATELESS_H264_DECODE_MODE},
+    uint32_t{V4L2_CID_STATELESS_H264_START_CODE},
+};
+
+constexpr std::array optionalControls{H264ScalingMatrix::id, H264SliceParams::id, H264PredWeights::id};
+
+} // namespace
+
+constinit const Codec h264Codec{
+    .name = "H.264",
+    .fourcc = V4L2_PIX_FMT_H264_SLICE,
+    .profiles = profiles,
+    .profileControl = V4L2_CID_MPEG_VIDEO_H264_PROFILE,
+    .requiredControls = requiredControls,
+    .optionalControls = optionalControls,
+    .sequenceControl = H264Sps::id,
+    .pictureSize = sizeof(VAPictureParameterBufferH264),
+    .iqMatrixSize = sizeof(VAIQMatrixBufferH264),
+    .sliceSize = sizeof(VASliceParameterBufferH264),
+    .probabilitySize = 0,
+    .build = build,
+};
+
+} // namespace v4l2_request::codec

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include <linux/v4l2-controls.h>
+#include <linux/videodev2.h>
+
+#include "codec/codecs.h"
+#include "codec/control_ids.h"
+#include "codec/parameters.h"
+
+// MPEG-2 video. Clauses and tables are those of ISO/IEC 13818-2 (Rec. ITU-T H.262).
+namespace v4l2_request::codec {
+
+namespace {
+
+using Matrix = std::array<uint8_t, 64>;
+
+// Figure 7-2: positions in a raster, in the order in which matrices are transmitted (7.3.1 uses no other for them).
+constexpr std::array<uint8_t, 64> zigzagScan() {
+    std::array<uint8_t, 64> scan{};
+    int x = 0;
+    int y = 0;
+    for (uint8_t& position : scan) {
+        position = static_cast<uint8_t>(y * 8 + x);
+        const bool upwards = (x + y) % 2 == 0;
+        int& along = upwards ? x : y;
+        int& against = upwards ? y : x;
+        if (along == 7)
+            ++against;
+        else {
+            ++along;
+            against -= against > 0;
+        }
+    }
+    return scan;
+}
+
+// 6.3.11, as printed there: a raster.
+constexpr Matrix defaultIntraRaster{
+    8,  16, 19, 22, 26, 27, 29, 34, //
+    16, 16, 22, 24, 27, 29, 34, 37, //
+    19, 22, 26, 27, 29, 34, 34, 38, //
+    22, 22, 26, 27, 29, 34, 37, 40, //
+    22, 26, 27, 29, 32, 35, 40, 48, //
+    26, 27, 29, 32, 35, 40, 48, 58, //
+    26, 27, 29, 34, 38, 46, 56, 69, //
+    27, 29, 35, 38, 46, 56, 69, 83,
+};
+
+constexpr Matrix defaultIntraMatrix() {
+    Matrix matrix{};
+    std::ranges::transform(zigzagScan(), matrix.begin(), [](uint8_t position) { return defaultIntraRaster[position]; });
+    return matrix;
+}
+
+constexpr Matrix defaultNonIntraMatrix() {
+    Matrix matrix{};
+    matrix.fill(16);
+    return matrix;
+}
+
+// What outlives a picture: the matrices in force (6.3.11), and what earlier pictures told of the sequence.
+struct Mpeg2State {
+    uint16_t width = 0;
+    uint16_t height = 0;
+    bool interlacedSequence = false;
+    Matrix intra = defaultIntraMatrix();
+    Matrix nonIntra = defaultNonIntraMatrix();
+    // The target and parity of a first field whose second has not come yet.
+    VASurfaceID openField = VA_INVALID_SURFACE;
+    uint8_t openParity = 0;
+};
+
+bool isFieldPicture(const VAPictureParameterBufferMPEG2& picture) {
+    return picture.picture_coding_extension.bits.picture_structure != V4L2_MPEG2_PIC_FRAME;
+}
+
+bool isSecondField(const VAPictureParameterBufferMPEG2& picture, VASurfaceID target, const Mpeg2State& state) {
+    const auto& extension = picture.picture_coding_extension.bits;
+    return isFieldPicture(picture) && !extension.is_first_field && state.openField == target &&
+           state.openParity + extension.picture_structure == V4L2_MPEG2_PIC_FRAME;
+}
+
+// A slice is a start code, 00 00 01 and slice_vertical_position from 01 to AF (table 6-1), perhaps after more zeros.
+bool startsWithSliceStartCode(Bytes data) {
+    const auto one = std::ranges::find_if(data, [](uint8_t byte) { return byte != 0; });
+    const auto zeros = one - data.begin();
+    return zeros >= 2 && data.end() - one >= 2 && one[0] == 1 && one[1] >= 0x01 && one[1] <= 0xaf;
+}
+
+// progressive_sequence is not in VA-API. Where it is 1 every picture is a frame picture with progressive_frame and
+// frame_pred_frame_dct set (6.3.10), top_field_first is 1 only together with repeat_first_field (6.3.10), and a frame
+// has (height + 15) / 16 rows of macroblocks, not twice (height + 31) / 32 (6.3.3). One picture that breaks one of
+// these proves an interlaced sequence. A sequence without such a picture is decoded alike whatever the flag says.
+bool provesInterlacedSequence(const PictureInput& input, const VAPictureParameterBufferMPEG2& picture) {
+    const auto& extension = picture.picture_coding_extension.bits;
+    if (isFieldPicture(picture) || !extension.progressive_frame || !extension.frame_pred_frame_dct)
+        return true;
+    if (extension.top_field_first && !extension.repeat_first_field)
+        return true;
+    const uint32_t rows = (picture.vertical_size + 15u) / 16u;
+    return std::ranges::any_of(input.slices, [rows](const Slice& slice) {
+        return readParameters<VASliceParameterBufferMPEG2>(slice.parameters).slice_vertical_position >= rows;
+    });
+}
+
+// Neither is the level. It bounds what a decoder must provide (table 8-11 for the size, table 8-13 for vbv_buffer_size
+// in units of 16384 bits), so the smallest one that holds the picture serves. Main is the floor: Low also bounds the
+// bit rate and the frame rate, which VA-API does not tell, and Simple profile has no Low level (table 8-10).
+struct Level {
+    uint16_t width;
+    uint16_t height;
+    uint8_t code; // table 8-3
+    uint16_t vbvBufferSize;
+};
+constexpr std::array levels{
+    Level{720, 576, 8, 112},
+    Level{1440, 1152, 6, 448},
+    Level{1920, 1152, 4, 597},
+};
+
+const Level& levelFor(uint16_t width, uint16_t height) {
+    const auto holds = [=](const Level& level) { return width <= level.width && height <= level.height; };
+    const auto found = std::ranges::find_if(levels, holds);
+    return found == levels.end() ? levels.back() : *found;
+}
+
+v4l2_ctrl_mpeg2_sequence fillSequence(const PictureInput& input, const VAPictureParameterBufferMPEG2& picture,
+                                      const Mpeg2State& state) {
+    const Level& level = levelFor(picture.horizontal_size, picture.vertical_size);
+    const uint16_t profile = input.profile == VAProfileMPEG2Simple ? 5 : 4; // table 8-2
+    return {
+        .horizontal_size = picture.horizontal_size,
+        .vertical_size = picture.vertical_size,
+        .vbv_buffer_size = level.vbvBufferSize,
+        // 8.1: one escape bit, three of profile, four of level.
+        .profile_and_level_indication = static_cast<uint16_t>(profile << 4 | level.code),
+        .chroma_format = 1, // table 6-5: 4:2:0, the only one in these profiles (table 8-5)
+        .flags = static_cast<uint8_t>(state.interlacedSequence ? 0 : V4L2_MPEG2_SEQ_FLAG_PROGRESSIVE),
+    };
+}
+
+struct ReferenceTimestamps {
+    uint64_t forward = noTimestamp;
+    uint64_t backward = noTimestamp;
+};
+
+// A P or B picture may come without a reference: after a seek into an open GOP, or after a loss. The other reference is
+// then the closest picture there is. Without either, the second field of a frame can still name its first field (it is
+// one of the two fields that a P field predicts from, 7.6.2.1); anything else gets a timestamp that finds nothing,
+// which makes the drivers predict from the picture itself: garbage inside this picture only, as in any decoder that is
+// told to go on.
+ReferenceTimestamps findReferences(const PictureInput& input, const VAPictureParameterBufferMPEG2& picture,
+                                   const References& references, bool secondField) {
+    const auto find = [&](VASurfaceID surface) -> std::optional<uint64_t> {
+        if (surface == VA_INVALID_SURFACE || (surface == input.target && !secondField))
+            return std::nullopt;
+        return references.timestamp(surface);
+    };
+    const uint64_t fallback = secondField ? references.timestamp(input.target).value_or(noTimestamp) : noTimestamp;
+
+    switch (picture.picture_coding_type) {
+    case V4L2_MPEG2_PIC_CODING_TYPE_P: return {.forward = find(picture.forward_reference_picture).value_or(fallback)};
+    case V4L2_MPEG2_PIC_CODING_TYPE_B: {
+        const auto forward = find(picture.forward_reference_picture);
+        const auto backward = find(picture.backward_reference_picture);
+        return {.forward = forward.value_or(backward.value_or(fallback)),
+                .backward = backward.value_or(forward.value_or(fallback))};
+    }
+    default: return {}; // I: nothing is predicted from another picture
+    }
+}
+
+v4l2_ctrl_mpeg2_picture fillPicture(const VAPictureParameterBufferMPEG2& picture,
+                                    const ReferenceTimestamps& timestamps) {
+    const auto& extension = picture.picture_coding_extension.bits;
+    const auto fCode = [&](unsigned shift) { return static_cast<uint8_t>(picture.f_code >> shift & 0xf); };
+    return {
+        .backward_ref_ts = timestamps.backward,
+        .forward_ref_ts = timestamps.forward,
+        .flags = (extension.top_field_first ? V4L2_MPEG2_PIC_FLAG_TOP_FIELD_FIRST : 0u) |
+                 (extension.frame_pred_frame_dct ? V4L2_MPEG2_PIC_FLAG_FRAME_PRED_DCT : 0u) |
+                 (extension.concealment_motion_vectors ? V4L2_MPEG2_PIC_FLAG_CONCEALMENT_MV : 0u) |
+                 (extension.q_scale_type ? V4L2_MPEG2_PIC_FLAG_Q_SCALE_TYPE : 0u) |
+                 (extension.intra_vlc_format ? V4L2_MPEG2_PIC_FLAG_INTRA_VLC : 0u) |
+                 (extension.alternate_scan ? V4L2_MPEG2_PIC_FLAG_ALT_SCAN : 0u) |
+                 (extension.repeat_first_field ? V4L2_MPEG2_PIC_FLAG_REPEAT_FIRST : 0u) |
+                 (extension.progressive_frame ? V4L2_MPEG2_PIC_FLAG_PROGRESSIVE : 0u),
+        .f_code = {{fCode(12), fCode(8)}, {fCode(4), fCode(0)}},
+        .picture_coding_type = static_cast<uint8_t>(picture.picture_coding_type),
+        .picture_structure = static_cast<uint8_t>(extension.picture_structure),
+        .intra_dc_precision = static_cast<uint8_t>(extension.intra_dc_precision),
+    };
+}
+
+// 6.3.11: a matrix that is not loaded stays what it was. Both APIs keep them in zig-zag order. In 4:2:0 the chroma
+// blocks use the luma matrices, and the chroma matrices must not be loaded at all, so whatever a client put there is
+// not used.
+void loadMatrices(const VAIQMatrixBufferMPEG2& matrices, Mpeg2State& state) {
+    if (matrices.load_intra_quantiser_matrix)
+        std::ranges::copy(matrices.intra_quantiser_matrix, state.intra.begin());
+    if (matrices.load_non_intra_quantiser_matrix)
+        std::ranges::copy(matrices.non_intra_quantiser_matrix, state.nonIntra.begin());
+}
+
+v4l2_ctrl_mpeg2_quantisation fillQuantisation(const Mpeg2State& state) {
+    v4l2_ctrl_mpeg2_quantisation quantisation{};
+    std::ranges::copy(state.intra, quantisation.intra_quantiser_matrix);
+    std::ranges::copy(state.nonIntra, quantisation.non_intra_quantiser_matrix);
+    std::ranges::copy(state.intra, quantisation.chroma_intra_quantiser_matrix);
+    std::ranges::copy(state.nonIntra, quantisation.chroma_non_intra_quantiser_matrix);
+    return quantisation;
+}
+
+Result<void> checkPicture(const PictureInput& input, const VAPictureParameterBufferMPEG2& picture) {
+    if (picture.horizontal_size == 0 || picture.vertical_size == 0)
+        return fail(ErrorKind::InvalidParameter, "MPEG-2: the picture has no size");
+    // The device's buffers have the size of the context: nothing larger may ever be decoded into them.
+    if (!fitsContext(input, picture.horizontal_size, picture.vertical_size))
+        return fail(ErrorKind::InvalidParameter, "MPEG-2: the picture is larger than its context");
+    if (picture.picture_coding_extension.bits.picture_structure == 0) // table 6-14: reserved
+        return fail(ErrorKind::InvalidParameter, "MPEG-2: picture_structure is reserved");
+    if (picture.picture_coding_type == V4L2_MPEG2_PIC_CODING_TYPE_D)
+        return fail(ErrorKind::Unsupported, "MPEG-2: D pictures exist in MPEG-1 only");
+    if (picture.picture_coding_type < V4L2_MPEG2_PIC_CODING_TYPE_I ||
+        picture.picture_coding_type > V4L2_MPEG2_PIC_CODING_TYPE_B)
+        return fail(ErrorKind::InvalidParameter, "MPEG-2: picture_coding_type is forbidden or reserved");
+    if (input.slices.empty())
+        return fail(ErrorKind::InvalidParameter, "MPEG-2: the picture has no slices");
+    for (const Slice& slice : input.slices) {
+        if (slice.parameters.size() < sizeof(VASliceParameterBufferMPEG2))
+            return fail(ErrorKind::InvalidParameter, "MPEG-2: a slice parameter buffer is too short");
+        if (!startsWithSliceStartCode(slice.data))
+            return fail(ErrorKind::InvalidParameter, "MPEG-2: the data of a slice does not begin with its start code");
+        if (readParameters<VASliceParameterBufferMPEG2>(slice.parameters).macroblock_offset >= slice.data.size() * 8)
+            return fail(ErrorKind::InvalidParameter, "MPEG-2: macroblock_offset lies beyond the slice data");
+    }
+    return {};
+}
+
+Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls&,
+                         std::any& keptState) {
+    if (input.picture.size() < sizeof(VAPictureParameterBufferMPEG2))
+        return fail(ErrorKind::InvalidParameter, "MPEG-2: no picture parameters, or too short ones");
+    if (!input.iqMatrix.empty() && input.iqMatrix.size() < sizeof(VAIQMatrixBufferMPEG2))
+        return fail(ErrorKind::InvalidParameter, "MPEG-2: the quantisation matrix buffer is too short");
+    const auto picture = readParameters<VAPictureParameterBufferMPEG2>(input.picture);
+    if (auto checked = checkPicture(input, picture); !checked)
+        return tl::unexpected(checked.error());
+
+    const auto* kept = std::any_cast<Mpeg2State>(&keptState);
+    Mpeg2State state = kept ? *kept : Mpeg2State{};
+    if (state.width != picture.horizontal_size || state.height != picture.vertical_size) {
+        // Another size is another sequence, whose matrices start from the defaults (6.3.11).
+        state = {.width = picture.horizontal_size, .height = picture.vertical_size};
+    }
+    if (!input.iqMatrix.empty())
+        loadMatrices(readParameters<VAIQMatrixBufferMPEG2>(input.iqMatrix), state);
+    state.interlacedSequence = state.interlacedSequence || provesInterlacedSequence(input, picture);
+
+    const bool secondField = isSecondField(picture, input.target, state);
+    state.openField = isFieldPicture(picture) && !secondField ? input.target : VA_INVALID_SURFACE;
+    state.openParity = static_cast<uint8_t>(picture.picture_coding_extension.bits.picture_structure);
+
+    Submission submission{.secondField = secondField};
+    Job& job = submission.jobs.emplace_back();
+    job.controls.add<Mpeg2Sequence>(fillSequence(input, picture, state));
+    job.controls.add<Mpeg2Picture>(fillPicture(picture, findReferences(input, picture, references, secondField)));
+    job.controls.add<Mpeg2Quantisation>(fillQuantisation(state));
+    for (const Slice& slice : input.slices)
+        job.bitstream.append(slice.data);
+
+    keptState = state;
+    return submission;
+}
+
+constexpr std::array profiles{
+    Profile{VAProfileMPEG2Simple, VA_RT_FORMAT_YUV420, V4L2_MPEG_VIDEO_MPEG2_PROFILE_SIMPLE},
+    Profile{VAProfileMPEG2Main, VA_RT_FORMAT_YUV420, V4L2_MPEG_VIDEO_MPEG2_PROFILE_MAIN},
+};
+
+constexpr std::array requiredControls{Mpeg2Sequence::id, Mpeg2Picture::id, Mpeg2Quantisation::id};
+
+} // namespace
+
+constinit const Codec mpeg2Codec{
+    .name = "MPEG-2",
+    .fourcc = V4L2_PIX_FMT_MPEG2_SLICE,
+    .profiles = profiles,
+    .profileControl = V4L2_CID_MPEG_VIDEO_MPEG2_PROFILE,
+    .requiredControls = requiredControls,
+    .optionalControls = {},
+    .sequenceControl = Mpeg2Sequence::id,
+    .pictureSize = sizeof(VAPictureParameterBufferMPEG2),
+    .iqMatrixSize = sizeof(VAIQMatrixBufferMPEG2),
+    .sliceSize = sizeof(VASliceParameterBufferMPEG2),
+    .probabilitySize = 0,
+    .build = build,
+};
+
+} // namespace v4l2_request::codec
