@@ -245,9 +245,7 @@ void Parser::decRefPicMarking() {
             const uint32_t operation = ueUpTo(6, "H.264: memory_management_control_operation is out of range");
             if (operation == 0)
                 break;
-            if (operation == 5)
-                header_.memoryManagementReset = true;
-            else
+            if (operation != 5) // which has no operand
                 reader_.ue();
             if (operation == 3)
                 reader_.ue(); // long_term_frame_idx follows difference_of_pic_nums_minus1

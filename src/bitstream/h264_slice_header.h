@@ -82,7 +82,6 @@ struct H264SliceHeader {
     std::array<uint8_t, 2> numRefIdxActive{}; // 0 for a list that this type of slice does not have
     std::array<bool, 2> refPicListModified{};
     H264PredWeightTable weights;
-    bool memoryManagementReset = false; // memory_management_control_operation equal to 5
     uint8_t cabacInitIdc = 0;
     int8_t sliceQpDelta = 0;
     uint8_t disableDeblockingFilterIdc = 0;

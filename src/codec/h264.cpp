@@ -197,8 +197,8 @@ Result<Picture> readPicture(const PictureInput& input) {
 // Clients may count pictures from elsewhere than the standard does: FFmpeg starts each IDR picture of POC type 0 at
 // 65536, to keep all counts positive. Hardware only compares them, but a control's value is that of the standard. At an
 // IDR picture that value is known: prevPicOrderCntMsb and FrameNumOffset are 0 (8.2.1.1 to 8.2.1.3). A stream that
-// starts with another picture has lost its real base; there the offset is the multiple of 65536, the largest possible
-// MaxPicOrderCntLsb, in the count of the first picture. Until the next IDR picture the offset must not change, or
+// starts with another picture has lost its real base; there, whole multiples of 65536, the largest MaxPicOrderCntLsb,
+// are taken off such that the first count comes closest to 0. Until the next IDR picture the offset must not change, or
 // references and co-located pictures would no longer be comparable.
 int32_t pocOffset(const Picture& picture, const H264State& state) {
     const H264SliceHeader& header = picture.header();
@@ -212,8 +212,8 @@ int32_t pocOffset(const Picture& picture, const H264State& state) {
     case 1: expected = header.deltaPicOrderCnt[0]; break; // and the offsets of type 1, all without weight at an IDR
     default: break;
     }
-    const int64_t offset = header.idr ? sent - expected : (sent - expected) & ~int64_t{0xffff};
-    return static_cast<int32_t>(offset);
+    const int64_t excess = sent - expected;
+    return static_cast<int32_t>(header.idr ? excess : (excess + 0x8000) & ~int64_t{0xffff});
 }
 
 int32_t rebased(int32_t poc, int32_t offset) {
