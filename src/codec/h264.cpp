@@ -243,7 +243,10 @@ void learnNumRefIdxDefaults(const Picture& picture, H264State& state) {
 struct Dpb {
     struct Entry {
         VASurfaceID surface;
+        int64_t frameNumWrap;
         v4l2_h264_dpb_entry control;
+
+        bool isShortTerm() const { return !(control.flags & V4L2_H264_DPB_ENTRY_FLAG_LONG_TERM); }
     };
     std::vector<Entry> entries; // 16 at most
 
@@ -253,13 +256,19 @@ struct Dpb {
     }
 };
 
+// FrameNumWrap of a short-term reference, LongTermFrameIdx of a long-term one (8.2.4.1).
+int64_t frameNumWrap(const Picture& picture, const VAPictureH264& reference) {
+    const bool longTerm = reference.flags & VA_PICTURE_H264_LONG_TERM_REFERENCE;
+    const bool wraps = !longTerm && reference.frame_idx > picture.header().frameNum;
+    const int64_t maxFrameNum = int64_t{16} << picture.parameters.seq_fields.bits.log2_max_frame_num_minus4;
+    return reference.frame_idx - (wraps ? maxFrameNum : 0);
+}
+
 // 8.2.4.1. An entry holds both fields of a frame: where a field is decoded its pic_num is that of the field of the same
-// parity, if the entry has it. Unsigned, as the control is: a FrameNumWrap below zero wraps around.
-uint32_t picNum(const Picture& picture, const VAPictureH264& reference) {
+// parity, if the entry has it.
+int64_t picNum(const Picture& picture, const VAPictureH264& reference) {
     const H264SliceHeader& header = picture.header();
-    uint32_t number = reference.frame_idx; // LongTermFrameIdx of a long-term reference
-    if (!(reference.flags & VA_PICTURE_H264_LONG_TERM_REFERENCE) && reference.frame_idx > header.frameNum)
-        number -= 1u << (picture.parameters.seq_fields.bits.log2_max_frame_num_minus4 + 4); // FrameNumWrap
+    const int64_t number = frameNumWrap(picture, reference);
     if (!header.fieldPic)
         return number;
     const uint8_t parity = header.bottomField ? V4L2_H264_BOTTOM_FIELD_REF : V4L2_H264_TOP_FIELD_REF;
@@ -269,18 +278,31 @@ uint32_t picNum(const Picture& picture, const VAPictureH264& reference) {
 v4l2_h264_dpb_entry fillDpbEntry(const Picture& picture, const VAPictureH264& reference, uint64_t timestamp,
                                  int32_t offset) {
     const uint8_t fields = referenceFields(reference);
+    const bool hasTop = fields & V4L2_H264_TOP_FIELD_REF;
+    const bool hasBottom = fields & V4L2_H264_BOTTOM_FIELD_REF;
     return {
         .reference_ts = timestamp,
-        .pic_num = picNum(picture, reference),
+        .pic_num = static_cast<uint32_t>(picNum(picture, reference)),
         .frame_num = static_cast<uint16_t>(reference.frame_idx),
         .fields = fields,
-        .top_field_order_cnt = fields & V4L2_H264_TOP_FIELD_REF ? rebased(reference.TopFieldOrderCnt, offset) : 0,
-        .bottom_field_order_cnt =
-            fields & V4L2_H264_BOTTOM_FIELD_REF ? rebased(reference.BottomFieldOrderCnt, offset) : 0,
+        .top_field_order_cnt = hasTop ? rebased(reference.TopFieldOrderCnt, offset) : 0,
+        .bottom_field_order_cnt = hasBottom ? rebased(reference.BottomFieldOrderCnt, offset) : 0,
         .flags = V4L2_H264_DPB_ENTRY_FLAG_VALID | V4L2_H264_DPB_ENTRY_FLAG_ACTIVE |
                  (reference.flags & VA_PICTURE_H264_LONG_TERM_REFERENCE ? V4L2_H264_DPB_ENTRY_FLAG_LONG_TERM : 0u) |
                  (isField(reference) ? V4L2_H264_DPB_ENTRY_FLAG_FIELD : 0u),
     };
+}
+
+// The picture to predict from in place of one that does not exist: the reference that precedes it, as 8.2.5.2 would
+// have it numbered, or else the latest there is.
+uint64_t standIn(const Dpb::Entry& missing, std::span<const Dpb::Entry> decoded) {
+    const Dpb::Entry* best = nullptr;
+    if (missing.isShortTerm())
+        for (const Dpb::Entry& entry : decoded)
+            if (entry.isShortTerm() && entry.frameNumWrap < missing.frameNumWrap &&
+                (!best || entry.frameNumWrap > best->frameNumWrap))
+                best = &entry;
+    return (best ? *best : decoded.back()).control.reference_ts;
 }
 
 // Every reference of the picture, in decoding order: the order in which a client lists them has no meaning, and this
@@ -288,29 +310,34 @@ v4l2_h264_dpb_entry fillDpbEntry(const Picture& picture, const VAPictureH264& re
 //
 // A reference may have no decoded picture: a frame inferred from a gap in frame_num, or one that was lost. Devices that
 // build the initial reference lists themselves (8.2.4.2) count such a frame, so leaving it out would shift every index
-// behind it. It stays, with the timestamp of the latest real reference: 8.2.5.2 forbids a conforming stream to predict
-// from it, and a damaged one gets the most similar picture. Where nothing is real, nothing is listed.
+// behind it. It stays, with the timestamp of a stand-in: 8.2.5.2 forbids a conforming stream to predict from it, and a
+// damaged one gets the most similar picture. Where nothing was decoded, nothing is listed.
 Dpb buildDpb(const Picture& picture, const PictureInput& input, const References& references, bool secondField,
              int32_t offset) {
     Dpb dpb;
     for (const VAPictureH264& reference : picture.parameters.ReferenceFrames) {
         if (isInvalid(reference) || dpb.indexOf(reference.picture_id))
             continue;
-        std::optional<uint64_t> timestamp;
-        if (!(reference.flags & pictureNonExisting) && (reference.picture_id != input.target || secondField))
-            timestamp = references.timestamp(reference.picture_id);
-        dpb.entries.push_back(
-            {reference.picture_id, fillDpbEntry(picture, reference, timestamp.value_or(noTimestamp), offset)});
+        // The target is a reference of its own second field only; otherwise it is about to be overwritten.
+        const bool decoded =
+            !(reference.flags & pictureNonExisting) && (reference.picture_id != input.target || secondField);
+        const auto timestamp = decoded ? references.timestamp(reference.picture_id) : std::nullopt;
+        dpb.entries.push_back({
+            .surface = reference.picture_id,
+            .frameNumWrap = frameNumWrap(picture, reference),
+            .control = fillDpbEntry(picture, reference, timestamp.value_or(noTimestamp), offset),
+        });
     }
     const auto timestampOf = [](const Dpb::Entry& entry) { return entry.control.reference_ts; };
     std::ranges::stable_sort(dpb.entries, {}, timestampOf);
 
-    const auto firstMissing = std::ranges::find(dpb.entries, noTimestamp, timestampOf);
-    if (firstMissing == dpb.entries.begin())
+    const auto missing = std::ranges::find(dpb.entries, noTimestamp, timestampOf);
+    const std::span decoded(dpb.entries.begin(), missing);
+    if (decoded.empty())
         dpb.entries.clear();
     else
-        for (auto entry = firstMissing; entry != dpb.entries.end(); ++entry)
-            entry->control.reference_ts = std::prev(firstMissing)->control.reference_ts;
+        for (Dpb::Entry& entry : std::span(missing, dpb.entries.end()))
+            entry.control.reference_ts = standIn(entry, decoded);
     return dpb;
 }
 
