@@ -25,7 +25,7 @@ def run(*command, options=(), **settings):
 
 
 def kernels_of(run_dir):
-    """Processes, also those that a kernel keeps for its address spaces, with something of a run in their command line."""
+    """Kernels that serve a run: its directory is on their command line."""
     result = []
     for pid in filter(str.isdigit, os.listdir('/proc')):
         with contextlib.suppress(OSError), open(f'/proc/{pid}/cmdline', 'rb') as file:
@@ -35,7 +35,7 @@ def kernels_of(run_dir):
 
 
 def session_of(pid):
-    """Processes of the session that pid leads."""
+    """Processes of the session that a kernel leads: those that it keeps for its address spaces too."""
     result = []
     for other in filter(str.isdigit, os.listdir('/proc')):
         with contextlib.suppress(OSError):
@@ -78,7 +78,8 @@ class Command(unittest.TestCase):
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b'', b''))
 
     def test_output_comes_while_the_command_runs(self):
-        with subprocess.Popen([GUEST, 'run', '--', 'sh', '-c', 'echo first; sleep 60'], stdout=subprocess.PIPE) as process:
+        command = [GUEST, 'run', '--', 'sh', '-c', 'echo first; sleep 60']
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             start = time.monotonic()
             self.assertEqual(process.stdout.readline(), b'first\n')
             self.assertLess(time.monotonic() - start, 30)
@@ -175,8 +176,9 @@ class Devices(unittest.TestCase):
         self.assertIn(b'Failed: 0, Warnings: 0', result.stdout)
 
     def test_kernel_direct_decoder(self):
-        self.assertEqual(run('gst-inspect-1.0', '--exists', 'v4l2slh264dec', options=('--device', 'visl')).returncode, 0)
-        self.assertEqual(run('gst-inspect-1.0', '--exists', 'v4l2slh264dec').returncode, 1)
+        exists = ('gst-inspect-1.0', '--exists', 'v4l2slh264dec')
+        self.assertEqual(run(*exists, options=('--device', 'visl')).returncode, 0)
+        self.assertEqual(run(*exists).returncode, 1)
 
     def test_controls_can_be_traced(self):
         result = run('sh', '-c', 'cd /sys/kernel/tracing; cat trace_clock; ls -d events/visl_*', options=(
