@@ -10,18 +10,24 @@ namespace v4l2_request::va {
 
 namespace {
 
+// A profile and who serves it.
 struct Offer {
-    const codec::Profile* profile = nullptr;
-    const decode::Decoder* decoder = nullptr;
+    const codec::Profile& profile;
+    const decode::Decoder& decoder;
 };
 
 // The first decoder that serves the profile.
-Offer findOffer(const Driver& driver, VAProfile profile) {
+tl::expected<Offer, Status> findOffer(const Driver& driver, VAProfile profile, VAEntrypoint entrypoint) {
     for (const decode::Decoder& decoder : driver.decoders)
         for (const codec::Profile& row : decoder.profiles)
-            if (row.va == profile)
-                return {&row, &decoder};
-    return {};
+            if (row.va == profile) {
+                if (entrypoint == VAEntrypointVLD)
+                    return Offer{row, decoder};
+                return tl::unexpected(
+                    Status{VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT, strprintf("entrypoint %d", entrypoint)});
+            }
+    return tl::unexpected(
+        Status{VA_STATUS_ERROR_UNSUPPORTED_PROFILE, strprintf("no decoder serves profile %d", profile)});
 }
 
 std::vector<VAProfile> allProfiles(const Driver& driver) {
@@ -41,14 +47,6 @@ std::map<VAConfigAttribType, uint32_t> attributesOf(const decode::Decoder& decod
         {VAConfigAttribMaxPictureWidth, decoder.sizes.maxWidth},
         {VAConfigAttribMaxPictureHeight, decoder.sizes.maxHeight},
     };
-}
-
-Status checkOffer(const Offer& offer, VAProfile profile, VAEntrypoint entrypoint) {
-    if (!offer.decoder)
-        return {VA_STATUS_ERROR_UNSUPPORTED_PROFILE, strprintf("no decoder serves profile %d", profile)};
-    if (entrypoint != VAEntrypointVLD)
-        return {VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT, strprintf("entrypoint %d is not decoding", entrypoint)};
-    return {};
 }
 
 VASurfaceAttrib integerAttribute(VASurfaceAttribType type, uint32_t flags, uint32_t value) {
@@ -79,8 +77,8 @@ Status queryConfigEntrypoints(Driver& driver, VAProfile profile, VAEntrypoint* e
     if (!entrypoints || !count)
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the answer"};
     *count = 0;
-    if (auto status = checkOffer(findOffer(driver, profile), profile, VAEntrypointVLD); !status.ok())
-        return status;
+    if (const auto offer = findOffer(driver, profile, VAEntrypointVLD); !offer)
+        return offer.error();
     entrypoints[(*count)++] = VAEntrypointVLD;
     return {};
 }
@@ -89,10 +87,10 @@ Status getConfigAttributes(Driver& driver, VAProfile profile, VAEntrypoint entry
                            int count) {
     if (!attributes && count > 0)
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "no attributes"};
-    const Offer offer = findOffer(driver, profile);
-    if (auto status = checkOffer(offer, profile, entrypoint); !status.ok())
-        return status;
-    const auto known = attributesOf(*offer.decoder, offer.profile->rtFormat);
+    const auto offer = findOffer(driver, profile, entrypoint);
+    if (!offer)
+        return offer.error();
+    const auto known = attributesOf(offer->decoder, offer->profile.rtFormat);
     for (int i = 0; i < count; i++) {
         const auto found = known.find(attributes[i].type);
         attributes[i].value = found == known.end() ? VA_ATTRIB_NOT_SUPPORTED : found->second;
@@ -105,20 +103,20 @@ Status createConfig(Driver& driver, VAProfile profile, VAEntrypoint entrypoint, 
     if (!id || (!attributes && count > 0))
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "no attributes, or no place for the id"};
     *id = VA_INVALID_ID;
-    const Offer offer = findOffer(driver, profile);
-    if (auto status = checkOffer(offer, profile, entrypoint); !status.ok())
-        return status;
-    const auto known = attributesOf(*offer.decoder, offer.profile->rtFormat);
+    const auto offer = findOffer(driver, profile, entrypoint);
+    if (!offer)
+        return offer.error();
+    const auto known = attributesOf(offer->decoder, offer->profile.rtFormat);
     for (int i = 0; i < count; i++) {
         const auto& [type, value] = attributes[i];
         const auto found = known.find(type);
         // Clients ask for one RT format or hand back the whole mask: one format in common is enough.
-        if (type == VAConfigAttribRTFormat && !(value & offer.profile->rtFormat))
+        if (type == VAConfigAttribRTFormat && !(value & offer->profile.rtFormat))
             return {VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT, strprintf("RT format %#x with profile %d", value, profile)};
         if (found == known.end() || (type == VAConfigAttribDecSliceMode && value != found->second))
             return {VA_STATUS_ERROR_INVALID_VALUE, strprintf("attribute %d cannot be %#x", type, value)};
     }
-    *id = driver.configs.add(std::make_shared<Config>(Config{profile, offer.profile->rtFormat, *offer.decoder}));
+    *id = driver.configs.add(std::make_shared<Config>(Config{profile, offer->profile.rtFormat, offer->decoder}));
     return {};
 }
 

@@ -170,6 +170,7 @@ VAStatus initialise(VADriverContextP context) {
 } // namespace v4l2_request::va
 
 // libva tries its own minor version first and goes down to 0: this name is found by every libva 2.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): libva chose the name
 extern "C" [[gnu::visibility("default")]] VAStatus __vaDriverInit_1_0(VADriverContextP context);
 
 extern "C" VAStatus __vaDriverInit_1_0(VADriverContextP context) {
