@@ -99,7 +99,8 @@ struct Job {
 // A picture as the device wants it: one job (frame based) or one per slice (slice based), in decoding order.
 struct Submission {
     std::vector<Job> jobs;
-    // This is the second field of a frame whose first field was submitted to the same target just before.
+    // A field picture: the first of its frame, or the second, whose first was submitted to the same target just before.
+    bool firstField = false;
     bool secondField = false;
     // The coded size as the bitstream's sequence has it, pixels: the resolution of the OUTPUT format.
     uint32_t codedWidth = 0;

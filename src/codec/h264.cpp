@@ -586,7 +586,7 @@ Result<Submission> build(const PictureInput& input, const References& references
         pictureControls.add<H264ScalingMatrix>(fillScalingMatrix(input));
     pictureControls.add<H264DecodeParams>(fillDecodeParams(*picture, dpb, offset));
 
-    Submission submission{.secondField = secondField};
+    Submission submission{.firstField = header.fieldPic && !secondField, .secondField = secondField};
     for (const ParsedSlice& slice : picture->slices) {
         // Every job carries all controls: one that fails cannot leave the next with those of another picture.
         if (sliceBased || submission.jobs.empty())

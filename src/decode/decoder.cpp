@@ -45,17 +45,18 @@ Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node, 
     for (const uint32_t id : codec.requiredControls)
         if (!device.queryControl(id))
             return fail(ErrorKind::Unsupported, strprintf("lacks the control %#x", id));
+    decoder.controls = probeControls(device, codec);
+    decoder.sizes = device.frameSizes(codec.fourcc).value_or(unknownSizes);
+    if (auto formats = negotiate(device, decoder, {decoder.sizes.minWidth, decoder.sizes.minHeight, {}, 0}); !formats)
+        return tl::unexpected(std::move(formats).error());
+    // Only now: what a queue can do depends on its format.
     const uint32_t capabilities = device.bufferCapabilities(v4l2::QueueType::Output, V4L2_MEMORY_MMAP);
     if (!(capabilities & V4L2_BUF_CAP_SUPPORTS_REQUESTS))
         return fail(ErrorKind::Unsupported, "takes no requests on its OUTPUT queue");
     if (!(device.bufferCapabilities(v4l2::QueueType::Capture, V4L2_MEMORY_DMABUF) & V4L2_BUF_CAP_SUPPORTS_DMABUF))
         return fail(ErrorKind::Unsupported, "takes no dma-buf on its CAPTURE queue");
-
-    decoder.controls = probeControls(device, codec);
     decoder.holdCapture = capabilities & V4L2_BUF_CAP_SUPPORTS_M2M_HOLD_CAPTURE_BUF;
-    decoder.sizes = device.frameSizes(codec.fourcc).value_or(unknownSizes);
-    if (auto formats = negotiate(device, decoder, {decoder.sizes.minWidth, decoder.sizes.minHeight, {}, 0}); !formats)
-        return tl::unexpected(std::move(formats).error());
+
     decoder.profiles = probeProfiles(device, codec);
     if (decoder.profiles.empty())
         return fail(ErrorKind::Unsupported, "lists no profile that VA-API can carry");

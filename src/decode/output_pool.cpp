@@ -92,13 +92,13 @@ Result<void> OutputPool::prepare(Slot& slot, const codec::Job& job, uint64_t tim
                                 .holdCapture = holdCapture});
 }
 
-Result<void> OutputPool::reap() {
+bool OutputPool::reap() {
+    bool any = false;
     for (;;) {
         const auto done = device_.dequeue(v4l2::QueueType::Output, V4L2_MEMORY_MMAP);
-        if (!done)
-            return tl::unexpected(done.error());
-        if (!*done)
-            return {};
+        if (!done || !*done) // an error here is one of CAPTURE too, where it decides about pictures
+            return any;
+        any = true;
         for (Slot& slot : slots_)
             if (slot.index == (*done)->index)
                 slot.queued = false;

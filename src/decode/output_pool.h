@@ -34,8 +34,8 @@ public:
     // but for `afterQueue` (which makes the CAPTURE buffer ready and runs right before the request is queued).
     template <typename AfterQueue>
     Result<void> submit(Slot& slot, const codec::Job& job, uint64_t timestamp, bool holdCapture, AfterQueue afterQueue);
-    // Takes back every buffer that the device is done with.
-    Result<void> reap();
+    // Takes back every buffer that the device is done with; whether there was one.
+    bool reap();
     // After STREAMOFF: the device has none of the buffers any more.
     void reset();
 

@@ -80,11 +80,6 @@ Stream::~Stream() = default;
 
 Result<void> Stream::decode(const codec::PictureInput& picture, const std::shared_ptr<Surface>& target,
                             const SurfaceLookup& lookup) {
-    // The memory can take one picture (or field) after the other, not two at once.
-    if (auto idle = target->wait(os::Deadline::after(2 * deviceTimeout));
-        !idle && idle.error().kind == ErrorKind::Timeout)
-        return idle;
-
     const PictureReferences references(*this, lookup);
     std::any state = codecState_;
     auto submission = decoder_.codec->build(picture, references, decoder_.controls, state);
@@ -95,7 +90,16 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
         submission->codedHeight = picture.height;
     }
 
+    // The memory can take one picture after the other, not two at once; two fields of a frame are one picture where the
+    // device says so.
     Lock lock(mutex_);
+    if (!submission->secondField || held_ != target.get()) {
+        lock.unlock();
+        if (auto idle = target->wait(os::Deadline::after(2 * deviceTimeout));
+            !idle && idle.error().kind == ErrorKind::Timeout)
+            return idle;
+        lock.lock();
+    }
     if (!polling_)
         reapLocked();
     if (auto opened = openSession(lock, *submission); !opened)
@@ -160,16 +164,21 @@ Result<void> Stream::submit(Lock& lock, const codec::Submission& submission, con
     if (!bound)
         return tl::unexpected(std::move(bound).error());
     CapturePool::Slot& capture = **bound;
+    // Without HOLD_CAPTURE_BUF the second field is a job of its own on the same buffer, under the same name.
     const uint64_t timestamp =
         submission.secondField && capture.timestamp ? capture.timestamp : timestampOf(++lastFrame_);
+    const bool joinsFirstField = submission.secondField && held_ == target.get();
+    held_ = nullptr; // a picture that is held and gets no second field comes back with the next job
 
     for (const codec::Job& job : submission.jobs) {
         const bool first = &job == &submission.jobs.front(), last = &job == &submission.jobs.back();
         auto output = acquireOutput(lock, job.bitstream.size());
         // The CAPTURE buffer follows right before the request: its order in the queue is the order of the pictures.
         auto submitted = output.and_then([&](OutputPool::Slot* slot) {
-            return session_->output.submit(*slot, job, timestamp, !last, [&]() -> Result<void> {
-                return first ? session_->capture.queue(capture, **memory, timestamp) : Result<void>{};
+            const bool hold = !last || (submission.firstField && decoder_.holdCapture);
+            return session_->output.submit(*slot, job, timestamp, hold, [&]() -> Result<void> {
+                return first && !joinsFirstField ? session_->capture.queue(capture, **memory, timestamp)
+                                                 : Result<void>{};
             });
         });
         if (!submitted) {
@@ -178,13 +187,15 @@ Result<void> Stream::submit(Lock& lock, const codec::Submission& submission, con
                 recover("a picture was submitted in part");
             return submitted;
         }
-        if (first) {
+        if (first && !joinsFirstField) {
             if (pending_.empty())
                 lastProgress_ = os::Clock::now();
             target->submit(shared_from_this());
             pending_.push_back({&capture, target});
         }
     }
+    if (submission.firstField && decoder_.holdCapture)
+        held_ = target.get();
     return {};
 }
 
@@ -213,6 +224,8 @@ Result<void> Stream::wait(const Surface& surface, os::Deadline deadline) {
             return {};
         if (deadline.passed())
             return fail(ErrorKind::Timeout, "the picture is not decoded yet");
+        if (held_ == &surface)
+            releaseHeld();
         waitForProgress(lock, deadline);
     }
 }
@@ -246,8 +259,7 @@ void Stream::waitForProgress(Lock& lock, os::Deadline deadline) {
 bool Stream::reapLocked() {
     if (!session_)
         return false;
-    bool progressed = false;
-    const auto outputs = session_->output.reap();
+    bool progressed = session_->output.reap();
     for (;;) {
         const auto finished = session_->capture.reap();
         if (!finished || !*finished)
@@ -287,9 +299,19 @@ void Stream::failPending() {
     for (const Pending& pending : pending_)
         pending.surface->finish(true);
     pending_.clear();
+    held_ = nullptr;
+}
+
+// Somebody wants the picture now: a second field that still comes is a job of its own.
+void Stream::releaseHeld() {
+    held_ = nullptr;
+    if (auto flushed = session_->device.flush(); !flushed)
+        log_.info(flushed.error().message); // the picture then comes back with the next job, or by the timeout
 }
 
 void Stream::drain(Lock& lock) {
+    if (held_)
+        releaseHeld();
     while (!pending_.empty())
         waitForProgress(lock, os::Deadline::never());
 }

@@ -66,6 +66,7 @@ private:
     void recover(const char* why);
     void failPending();
     void drain(Lock& lock);
+    void releaseHeld();
 
     const Decoder decoder_;
     const Log& log_;
@@ -76,6 +77,7 @@ private:
     std::condition_variable progress_;
     std::shared_ptr<Session> session_; // shared with the thread that polls its fd without the lock
     std::deque<Pending> pending_;      // in the order of submission
+    const Surface* held_ = nullptr;    // the last pending one, if the device keeps it for the second field
     bool polling_ = false;             // a thread waits in poll(2); others wait for progress_
     os::Clock::time_point lastProgress_;
     uint64_t lastFrame_ = 0;

@@ -281,6 +281,14 @@ Result<std::optional<Dequeued>> Device::dequeue(QueueType queue, v4l2_memory mem
     return Dequeued{kernel.buffer.index, (kernel.buffer.flags & V4L2_BUF_FLAG_ERROR) != 0};
 }
 
+Result<void> Device::flush() {
+    v4l2_decoder_cmd command{};
+    command.cmd = V4L2_DEC_CMD_FLUSH;
+    if (const int error = callIoctl(fd_.get(), VIDIOC_DECODER_CMD, &command))
+        return ioctlError("VIDIOC_DECODER_CMD", error, "flush");
+    return {};
+}
+
 Result<void> Device::streamOn(QueueType queue) {
     uint32_t type = bufferType(queue);
     if (const int error = callIoctl(fd_.get(), VIDIOC_STREAMON, &type))

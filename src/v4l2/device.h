@@ -93,6 +93,9 @@ public:
     // VIDIOC_DQBUF; nothing if no buffer is ready.
     Result<std::optional<Dequeued>> dequeue(QueueType queue, v4l2_memory memory);
 
+    // VIDIOC_DECODER_CMD, FLUSH: a CAPTURE buffer that is held for more comes back as it is.
+    Result<void> flush();
+
     Result<void> streamOn(QueueType queue);
     Result<void> streamOff(QueueType queue);
 

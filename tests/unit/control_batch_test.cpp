@@ -12,8 +12,7 @@ struct Five {
 using FiveControl = Control<17, Five>;
 using WordControl = Control<23, uint32_t>;
 
-TEST(ControlBatch, KeepsEveryPayloadWhole)
-{
+TEST(ControlBatch, KeepsEveryPayloadWhole) {
     ControlBatch batch;
     batch.add<FiveControl>({{1, 2, 3, 4, 5}});
     batch.add<WordControl>(0xdeadbeef);
@@ -24,8 +23,7 @@ TEST(ControlBatch, KeepsEveryPayloadWhole)
     EXPECT_EQ(batch.get<WordControl>(), 0xdeadbeef);
 }
 
-TEST(ControlBatch, SendsNoEmptyArray)
-{
+TEST(ControlBatch, SendsNoEmptyArray) {
     ControlBatch batch;
     batch.addArray<WordControl>({});
     EXPECT_TRUE(batch.entries().empty());

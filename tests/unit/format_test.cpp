@@ -9,8 +9,7 @@
 namespace v4l2_request {
 namespace {
 
-TEST(PixelFormats, EachNameStandsOnce)
-{
+TEST(PixelFormats, EachNameStandsOnce) {
     std::set<uint32_t> v4l2, va;
     for (const PixelFormat& row : pixelFormats) {
         EXPECT_TRUE(v4l2.insert(row.v4l2).second) << row.name;
@@ -21,28 +20,24 @@ TEST(PixelFormats, EachNameStandsOnce)
 }
 
 // Documentation/userspace-api/media/v4l/pixfmt-yuv-planar.rst: NV12 chroma follows the luma rows, same bytes per line.
-TEST(Layout, Nv12ChromaStartsBehindTheAlignedHeight)
-{
+TEST(Layout, Nv12ChromaStartsBehindTheAlignedHeight) {
     const Layout layout = Layout::linear(*findByVa(VA_FOURCC_NV12), 1920, 1088, 1920, 0);
     EXPECT_EQ(layout.offsets[1], 1920u * 1088);
     EXPECT_EQ(layout.pitches[1], 1920u);
     EXPECT_EQ(layout.size, 1920u * 1088 * 3 / 2);
 }
 
-TEST(Layout, KeepsWhatTheDeviceHasBehindThePicture)
-{
+TEST(Layout, KeepsWhatTheDeviceHasBehindThePicture) {
     const Layout layout = Layout::linear(*findByVa(VA_FOURCC_NV12), 320, 240, 320, 153600);
     EXPECT_EQ(layout.size, 153600u);
 }
 
-TEST(Layout, OddHeightRoundsChromaUp)
-{
+TEST(Layout, OddHeightRoundsChromaUp) {
     const Layout layout = Layout::linear(*findByVa(VA_FOURCC_NV12), 17, 15, 64, 0);
     EXPECT_EQ(layout.size, 64u * 15 + 64 * 8);
 }
 
-TEST(CopyPlane, LeavesTheBytesBetweenRowsAlone)
-{
+TEST(CopyPlane, LeavesTheBytesBetweenRowsAlone) {
     const uint8_t from[] = {1, 2, 3, 0xee, 4, 5, 6, 0xee};
     uint8_t to[] = {9, 9, 9, 9, 9, 9, 9, 9, 9, 9};
     readback::copyPlane(to, 5, from, 4, 3, 2);

@@ -8,8 +8,7 @@
 namespace v4l2_request::va {
 namespace {
 
-TEST(ObjectTable, IdsOfOneTypeMeanNothingToAnother)
-{
+TEST(ObjectTable, IdsOfOneTypeMeanNothingToAnother) {
     ObjectTable<int, 1> ones;
     ObjectTable<int, 2> twos;
     const VAGenericID one = ones.add(std::make_shared<int>(1));
@@ -19,8 +18,7 @@ TEST(ObjectTable, IdsOfOneTypeMeanNothingToAnother)
     EXPECT_NE(one, VA_INVALID_ID);
 }
 
-TEST(ObjectTable, StaleIdsStayInvalid)
-{
+TEST(ObjectTable, StaleIdsStayInvalid) {
     ObjectTable<int, 1> table;
     const VAGenericID first = table.add(std::make_shared<int>(1));
     EXPECT_NE(table.remove(first), nullptr);
@@ -30,8 +28,7 @@ TEST(ObjectTable, StaleIdsStayInvalid)
     EXPECT_EQ(table.remove(first), nullptr);
 }
 
-TEST(ObjectTable, WhatIsInUseOutlivesItsRemoval)
-{
+TEST(ObjectTable, WhatIsInUseOutlivesItsRemoval) {
     ObjectTable<int, 1> table;
     const VAGenericID id = table.add(std::make_shared<int>(7));
     const auto held = table.find(id);
@@ -39,8 +36,7 @@ TEST(ObjectTable, WhatIsInUseOutlivesItsRemoval)
     EXPECT_EQ(*held, 7);
 }
 
-TEST(ObjectTable, ThreadsGetDifferentIds)
-{
+TEST(ObjectTable, ThreadsGetDifferentIds) {
     ObjectTable<int, 1> table;
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; t++)
