@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * daedalus: a virtual stateless video decoder. The module is the device that clients see; a daemon behind /dev/daedalus
+ * decodes (include/daedalus_protocol.h).
+ *
+ *   daedalus_main.c   the module: parameters, device, file handles
+ *   daedalus_video.c  formats, ioctls and the two queues
+ *   daedalus_codec.c  which codecs there are and which controls they take
+ *   daedalus_link.c   jobs, on their way to the daemon and back
+ *
+ * Locks, outermost first:
+ *   daedalus_dev.mutex  ioctls and both queues of every file handle, as V4L2 and vb2 take it
+ *   (vb2_queue.mmap_lock, which page faults and mmap(2) nest inside of mm->mmap_lock)
+ *   daedalus_dev.lock   what the link consists of: the daemon, messages, the running job, the buffers and their state
+ *   (v4l2_ctrl_handler.lock)
+ * User memory is therefore never touched under daedalus_dev.lock. Nothing here runs in atomic context.
+ */
+#ifndef DAEDALUS_H
+#define DAEDALUS_H
+
+#include <linux/list.h>
+#include <linux/miscdevice.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <media/media-device.h>
+#include <media/v4l2-ctrls.h>
+#include <media/v4l2-device.h>
+#include <media/v4l2-fh.h>
+#include <media/v4l2-mem2mem.h>
+
+#define DAEDALUS_NAME		"daedalus"
+#define DAEDALUS_MAX_CODECS	8
+
+#define DAEDALUS_MIN_SIZE	16U
+#define DAEDALUS_MAX_SIZE	8192U
+#define DAEDALUS_SIZE_STEP	16U
+
+struct daedalus_ctrl_desc {
+	struct v4l2_ctrl_config cfg;
+	bool query_only : 1;	/* says what the device can do; no part of a job */
+	bool mode : 1;		/* a menu with 0 for slices, 1 for frames: offers what the module was loaded for */
+	bool slice_only : 1;	/* exists in slice based mode only */
+};
+
+struct daedalus_codec {
+	const char *name;
+	u32 fourcc;
+	const struct daedalus_ctrl_desc *ctrls;
+	unsigned int num_ctrls;
+};
+
+struct daedalus_dev {
+	struct v4l2_device v4l2_dev;
+	struct media_device mdev;
+	struct video_device vdev;
+	struct v4l2_m2m_dev *m2m;
+	struct mutex mutex;
+
+	const struct daedalus_codec *codecs[DAEDALUS_MAX_CODECS];
+	unsigned int num_codecs;
+	bool slice_based;
+
+	struct miscdevice misc;
+	struct mutex lock;
+	u64 session;			/* names the time of one open /dev/daedalus; 0: nobody has it open */
+	struct list_head messages;	/* for the daemon to read */
+	wait_queue_head_t readable;
+	struct list_head bufs;		/* all that have memory, of all queues */
+	struct daedalus_ctx *running;	/* whose job the daemon has; NULL: none */
+	u64 job;
+	unsigned long deadline;		/* of the job, jiffies */
+	struct delayed_work watchdog;
+};
+
+struct daedalus_ctx {
+	struct v4l2_fh fh;
+	struct daedalus_dev *dev;
+	struct v4l2_ctrl_handler hdl;
+
+	const struct daedalus_codec *codec;
+	struct v4l2_pix_format_mplane coded;	/* CAPTURE's format follows from it */
+	u32 sequence[2];			/* OUTPUT, CAPTURE */
+
+	u64 cookie;
+	u64 session;	/* that has heard of this instance */
+	bool aborting;	/* a job that is about to start must not */
+};
+
+enum daedalus_picture {
+	DAEDALUS_PICTURE_NONE,	/* nothing decoded since the client queued the buffer */
+	DAEDALUS_PICTURE_DONE,
+	DAEDALUS_PICTURE_BROKEN,
+};
+
+struct daedalus_buf {
+	struct v4l2_m2m_buffer m2m;	/* first, as vb2 allocates it */
+	struct list_head list;		/* in daedalus_dev.bufs */
+	u64 cookie;
+	u64 session;	/* that has heard of this buffer */
+	enum daedalus_picture picture;
+};
+
+static inline struct daedalus_ctx *daedalus_file_to_ctx(struct file *file)
+{
+	return container_of(file_to_v4l2_fh(file), struct daedalus_ctx, fh);
+}
+
+static inline struct daedalus_buf *daedalus_to_buf(struct vb2_buffer *vb)
+{
+	return container_of(vb, struct daedalus_buf, m2m.vb.vb2_buf);
+}
+
+static inline struct daedalus_buf *daedalus_vbuf_to_buf(struct vb2_v4l2_buffer *vbuf)
+{
+	return container_of(vbuf, struct daedalus_buf, m2m.vb);
+}
+
+/* daedalus_main.c */
+extern unsigned int daedalus_timeout_ms;
+
+/* daedalus_video.c */
+extern const struct v4l2_ioctl_ops daedalus_ioctl_ops;
+
+int daedalus_queues_init(void *priv, struct vb2_queue *output, struct vb2_queue *capture);
+void daedalus_formats_init(struct daedalus_ctx *ctx);
+void daedalus_capture_format(const struct daedalus_ctx *ctx, struct v4l2_pix_format_mplane *pix);
+
+/* daedalus_codec.c */
+int daedalus_codecs_select(struct daedalus_dev *dev, const char *names);
+const struct daedalus_codec *daedalus_codec_find(const struct daedalus_dev *dev, u32 fourcc);
+int daedalus_ctrls_init(struct daedalus_ctx *ctx);
+bool daedalus_ctrl_is_in_job(const struct daedalus_ctx *ctx, const struct v4l2_ctrl *ctrl);
+
+/* daedalus_link.c */
+u64 daedalus_new_cookie(void);
+
+int daedalus_link_init(struct daedalus_dev *dev, struct device *parent);
+void daedalus_link_exit(struct daedalus_dev *dev);
+
+void daedalus_link_add_buf(struct daedalus_dev *dev, struct daedalus_buf *buf);
+void daedalus_link_remove_buf(struct daedalus_dev *dev, struct daedalus_buf *buf);
+void daedalus_link_forget_picture(struct daedalus_dev *dev, struct daedalus_buf *buf);
+void daedalus_link_forget_pictures(struct daedalus_dev *dev, const struct vb2_queue *queue);
+void daedalus_link_remove_ctx(struct daedalus_ctx *ctx);
+
+void daedalus_job_run(void *priv);
+void daedalus_job_abort(void *priv);
+void daedalus_job_allow(struct daedalus_ctx *ctx);
+
+#endif

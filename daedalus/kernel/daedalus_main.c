@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * daedalus: the module, its device and its file handles.
+ */
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <media/v4l2-ioctl.h>
+
+#include "daedalus.h"
+
+static char *codecs = "mpeg2,h264";
+module_param(codecs, charp, 0444);
+MODULE_PARM_DESC(codecs, "codecs to offer, of mpeg2, h264, hevc, vp8, vp9 (default: mpeg2,h264, which the daemon decodes)");
+
+static bool slice_based;
+module_param(slice_based, bool, 0444);
+MODULE_PARM_DESC(slice_based, "H.264 and HEVC: take a slice without start code per job, not a frame in Annex B (default: off)");
+
+unsigned int daedalus_timeout_ms = 2000;
+module_param_named(timeout_ms, daedalus_timeout_ms, uint, 0644);
+MODULE_PARM_DESC(timeout_ms, "time the daemon has for a job; 0: as long as it takes (default: 2000)");
+
+static int daedalus_open(struct file *file)
+{
+	struct daedalus_dev *dev = video_drvdata(file);
+	struct daedalus_ctx *ctx;
+	int ret;
+
+	ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
+	if (!ctx)
+		return -ENOMEM;
+
+	ctx->dev = dev;
+	ctx->cookie = daedalus_new_cookie();
+	daedalus_formats_init(ctx);
+	v4l2_fh_init(&ctx->fh, &dev->vdev);
+
+	ret = daedalus_ctrls_init(ctx);
+	if (ret)
+		goto err_exit_fh;
+
+	ctx->fh.m2m_ctx = v4l2_m2m_ctx_init(dev->m2m, ctx, daedalus_queues_init);
+	if (IS_ERR(ctx->fh.m2m_ctx)) {
+		ret = PTR_ERR(ctx->fh.m2m_ctx);
+		goto err_free_ctrls;
+	}
+
+	v4l2_fh_add(&ctx->fh, file);
+	return 0;
+
+err_free_ctrls:
+	v4l2_ctrl_handler_free(&ctx->hdl);
+err_exit_fh:
+	v4l2_fh_exit(&ctx->fh);
+	kfree(ctx);
+	return ret;
+}
+
+static int daedalus_release(struct file *file)
+{
+	struct daedalus_ctx *ctx = daedalus_file_to_ctx(file);
+	struct daedalus_dev *dev = ctx->dev;
+
+	mutex_lock(&dev->mutex);
+	v4l2_m2m_ctx_release(ctx->fh.m2m_ctx);
+	mutex_unlock(&dev->mutex);
+
+	daedalus_link_remove_ctx(ctx);
+	v4l2_fh_del(&ctx->fh, file);
+	v4l2_ctrl_handler_free(&ctx->hdl);
+	v4l2_fh_exit(&ctx->fh);
+	kfree(ctx);
+	return 0;
+}
+
+static const struct v4l2_file_operations daedalus_fops = {
+	.owner = THIS_MODULE,
+	.open = daedalus_open,
+	.release = daedalus_release,
+	.poll = v4l2_m2m_fop_poll,
+	.unlocked_ioctl = video_ioctl2,
+	.mmap = v4l2_m2m_fop_mmap,
+};
+
+static const struct v4l2_m2m_ops daedalus_m2m_ops = {
+	.device_run = daedalus_job_run,
+	.job_abort = daedalus_job_abort,
+};
+
+/* One OUTPUT buffer, with the controls that describe it, is what can be decoded: not none, not two. */
+static int daedalus_request_validate(struct media_request *req)
+{
+	unsigned int count = vb2_request_buffer_cnt(req);
+
+	if (!count)
+		return -ENOENT;
+	if (count > 1)
+		return -EINVAL;
+	return vb2_request_validate(req);
+}
+
+static const struct media_device_ops daedalus_media_ops = {
+	.req_validate = daedalus_request_validate,
+	.req_queue = v4l2_m2m_request_queue,
+};
+
+/* The video device goes last: whoever still looks at it in sysfs keeps all of this. */
+static void daedalus_dev_free(struct video_device *vdev)
+{
+	struct daedalus_dev *dev = container_of(vdev, struct daedalus_dev, vdev);
+
+	media_device_cleanup(&dev->mdev);
+	v4l2_m2m_release(dev->m2m);
+	v4l2_device_unregister(&dev->v4l2_dev);
+	mutex_destroy(&dev->lock);
+	mutex_destroy(&dev->mutex);
+	kfree(dev);
+}
+
+static void daedalus_media_init(struct daedalus_dev *dev, struct device *parent)
+{
+	dev->mdev.dev = parent;
+	dev->mdev.ops = &daedalus_media_ops;
+	strscpy(dev->mdev.model, DAEDALUS_NAME, sizeof(dev->mdev.model));
+	media_device_init(&dev->mdev);
+	dev->v4l2_dev.mdev = &dev->mdev;
+}
+
+static void daedalus_video_init(struct daedalus_dev *dev)
+{
+	struct video_device *vdev = &dev->vdev;
+
+	strscpy(vdev->name, DAEDALUS_NAME, sizeof(vdev->name));
+	vdev->vfl_dir = VFL_DIR_M2M;
+	vdev->fops = &daedalus_fops;
+	vdev->ioctl_ops = &daedalus_ioctl_ops;
+	vdev->release = daedalus_dev_free;
+	vdev->lock = &dev->mutex;
+	vdev->v4l2_dev = &dev->v4l2_dev;
+	vdev->device_caps = V4L2_CAP_VIDEO_M2M_MPLANE | V4L2_CAP_STREAMING;
+	video_set_drvdata(vdev, dev);
+}
+
+/* What needs no undoing but daedalus_dev_free(). */
+static struct daedalus_dev *daedalus_dev_new(struct device *parent)
+{
+	struct daedalus_dev *dev;
+	int ret;
+
+	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	if (!dev)
+		return ERR_PTR(-ENOMEM);
+
+	dev->slice_based = slice_based;
+	ret = daedalus_codecs_select(dev, codecs);
+	if (ret)
+		goto err_free;
+
+	ret = v4l2_device_register(parent, &dev->v4l2_dev);
+	if (ret)
+		goto err_free;
+
+	dev->m2m = v4l2_m2m_init(&daedalus_m2m_ops);
+	if (IS_ERR(dev->m2m)) {
+		ret = PTR_ERR(dev->m2m);
+		goto err_unregister;
+	}
+
+	mutex_init(&dev->mutex);
+	mutex_init(&dev->lock);
+	daedalus_media_init(dev, parent);
+	daedalus_video_init(dev);
+	return dev;
+
+err_unregister:
+	v4l2_device_unregister(&dev->v4l2_dev);
+err_free:
+	kfree(dev);
+	return ERR_PTR(ret);
+}
+
+static int daedalus_probe(struct platform_device *pdev)
+{
+	struct daedalus_dev *dev;
+	int ret;
+
+	dev = daedalus_dev_new(&pdev->dev);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+
+	ret = daedalus_link_init(dev, &pdev->dev);
+	if (ret)
+		goto err_free;
+
+	ret = video_register_device(&dev->vdev, VFL_TYPE_VIDEO, -1);
+	if (ret)
+		goto err_exit_link;
+
+	ret = v4l2_m2m_register_media_controller(dev->m2m, &dev->vdev, MEDIA_ENT_F_PROC_VIDEO_DECODER);
+	if (ret)
+		goto err_unregister_video;
+
+	ret = media_device_register(&dev->mdev);
+	if (ret)
+		goto err_unregister_mc;
+
+	platform_set_drvdata(pdev, dev);
+	return 0;
+
+err_unregister_mc:
+	v4l2_m2m_unregister_media_controller(dev->m2m);
+err_unregister_video:
+	daedalus_link_exit(dev);
+	video_unregister_device(&dev->vdev);	/* frees */
+	return ret;
+
+err_exit_link:
+	daedalus_link_exit(dev);
+err_free:
+	daedalus_dev_free(&dev->vdev);
+	return ret;
+}
+
+static void daedalus_remove(struct platform_device *pdev)
+{
+	struct daedalus_dev *dev = platform_get_drvdata(pdev);
+
+	media_device_unregister(&dev->mdev);
+	v4l2_m2m_unregister_media_controller(dev->m2m);
+	daedalus_link_exit(dev);
+	video_unregister_device(&dev->vdev);	/* frees */
+}
+
+static struct platform_driver daedalus_driver = {
+	.probe = daedalus_probe,
+	.remove = daedalus_remove,
+	.driver = {
+		.name = DAEDALUS_NAME,
+		/* Only unloading unbinds, which waits until nobody has a node open. */
+		.suppress_bind_attrs = true,
+	},
+};
+
+static struct platform_device *daedalus_device;
+
+static int __init daedalus_init(void)
+{
+	int ret;
+
+	ret = platform_driver_register(&daedalus_driver);
+	if (ret)
+		return ret;
+
+	daedalus_device = platform_device_register_simple(DAEDALUS_NAME, PLATFORM_DEVID_NONE, NULL, 0);
+	if (IS_ERR(daedalus_device)) {
+		ret = PTR_ERR(daedalus_device);
+		goto err_unregister;
+	}
+
+	/* Registering a device succeeds whatever its probe returns; a module without a device is of no use. */
+	if (!platform_get_drvdata(daedalus_device)) {
+		ret = -ENODEV;
+		goto err_unregister_device;
+	}
+	return 0;
+
+err_unregister_device:
+	platform_device_unregister(daedalus_device);
+err_unregister:
+	platform_driver_unregister(&daedalus_driver);
+	return ret;
+}
+
+static void __exit daedalus_exit(void)
+{
+	platform_device_unregister(daedalus_device);
+	platform_driver_unregister(&daedalus_driver);
+}
+
+module_init(daedalus_init);
+module_exit(daedalus_exit);
+
+MODULE_DESCRIPTION("Virtual stateless video decoder, whose pixels come from a daemon");
+MODULE_AUTHOR("the v4l2_request authors");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("DMA_BUF");
