@@ -10,7 +10,7 @@ namespace daedalus {
 /// Reads an RBSP or any big-endian bit string. Past the end every bit is 0 and overrun() stays true, so that a parser
 /// can read a whole header and look once.
 class BitReader {
-  public:
+public:
     explicit BitReader(std::span<const uint8_t> data) : data_(data) {}
 
     uint32_t bit() {
@@ -59,7 +59,7 @@ class BitReader {
     size_t position() const { return position_; }
     bool overrun() const { return overrun_; }
 
-  private:
+private:
     std::span<const uint8_t> data_;
     size_t position_ = 0;
     bool overrun_ = false;

@@ -10,7 +10,7 @@
 namespace daedalus {
 
 class BitWriter {
-  public:
+public:
     void bit(uint32_t value) { bits(value & 1, 1); }
     void flag(bool value) { bits(value ? 1 : 0, 1); }
 
@@ -78,7 +78,7 @@ class BitWriter {
     std::span<const uint8_t> bytes() const { return data_; }
     std::vector<uint8_t> take() { return std::move(data_); }
 
-  private:
+private:
     std::vector<uint8_t> data_;
     unsigned used_ = 0; ///< bits used in the last byte; 0: it is full or there is none
 };

@@ -14,7 +14,7 @@ namespace daedalus {
 
 /// Where decoded pictures go: the CAPTURE buffer of a job.
 class PictureSink {
-  public:
+public:
     virtual ~PictureSink() = default;
     virtual Result<void> store(const AVFrame& picture, const daedalus_format& format,
                                const daedalus_buffer& capture) = 0;
@@ -23,7 +23,7 @@ class PictureSink {
 /// The state of one instance (an open file of the video node) for one codec. A codec is one file that implements this
 /// and one row of the table in decoder.cpp.
 class Decoder {
-  public:
+public:
     virtual ~Decoder() = default;
     /// Decodes the job from its controls and its payload and stores the picture, unless the job holds its CAPTURE
     /// buffer for more. An error is the job's; the decoder stays usable.

@@ -82,9 +82,9 @@ Result<std::span<uint8_t>> Device::buffer(uint64_t cookie, size_t bytes) {
         if (data == MAP_FAILED)
             return fail(errno, "mmap of cookie %llu (%lld bytes): %s", static_cast<unsigned long long>(cookie),
                         static_cast<long long>(size), std::strerror(errno));
-        found = mappings_
-                    .emplace(cookie, Mapping(std::move(fd), static_cast<uint8_t*>(data), static_cast<size_t>(size)))
-                    .first;
+        found =
+            mappings_.emplace(cookie, Mapping(std::move(fd), static_cast<uint8_t*>(data), static_cast<size_t>(size)))
+                .first;
     }
     if (found->second.bytes().size() < bytes)
         return fail(EINVAL, "buffer of cookie %llu has %zu bytes, %zu are needed",

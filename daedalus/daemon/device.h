@@ -15,7 +15,7 @@ namespace daedalus {
 
 /// Where the memory behind a cookie comes from: the module, or plain memory in a test.
 class BufferSource {
-  public:
+public:
     virtual ~BufferSource() = default;
     /// The buffer as memory, at least `bytes` long, valid until dropBuffer(). The caller brackets every access.
     virtual Result<std::span<uint8_t>> buffer(uint64_t cookie, size_t bytes) = 0;
@@ -25,7 +25,7 @@ class BufferSource {
 
 /// CPU access to a buffer: DMA_BUF_IOCTL_SYNC START at creation, END at the end of life.
 class BufferAccess {
-  public:
+public:
     static Result<BufferAccess> open(BufferSource& source, uint64_t cookie, size_t bytes, bool write);
     BufferAccess(BufferAccess&& other) noexcept;
     BufferAccess(const BufferAccess&) = delete;
@@ -35,7 +35,7 @@ class BufferAccess {
 
     std::span<uint8_t> bytes() const { return bytes_; }
 
-  private:
+private:
     BufferAccess(BufferSource* source, uint64_t cookie, std::span<uint8_t> bytes, bool write)
         : source_(source), cookie_(cookie), bytes_(bytes), write_(write) {}
 
@@ -47,7 +47,7 @@ class BufferAccess {
 
 /// /dev/daedalus.
 class Device final : public BufferSource {
-  public:
+public:
     /// Opens the node and checks that both sides speak the same protocol version.
     static Result<Device> open(const std::string& path);
     Device(Device&&) = default;
@@ -63,9 +63,9 @@ class Device final : public BufferSource {
     Result<void> endAccess(uint64_t cookie, bool write) override;
     void dropBuffer(uint64_t cookie) { mappings_.erase(cookie); }
 
-  private:
+private:
     class Mapping {
-      public:
+    public:
         Mapping(UniqueFd fd, uint8_t* data, size_t size) : fd_(std::move(fd)), data_(data), size_(size) {}
         Mapping(Mapping&& other) noexcept
             : fd_(std::move(other.fd_)), data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
@@ -76,7 +76,7 @@ class Device final : public BufferSource {
         int fd() const { return fd_.get(); }
         std::span<uint8_t> bytes() const { return {data_, size_}; }
 
-      private:
+    private:
         UniqueFd fd_;
         uint8_t* data_;
         size_t size_;

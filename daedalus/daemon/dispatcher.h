@@ -21,7 +21,7 @@ struct Knobs {
 
 /// Routes jobs to the decoder of their instance and puts pictures into CAPTURE buffers.
 class Dispatcher final : private PictureSink {
-  public:
+public:
     explicit Dispatcher(BufferSource& buffers) : buffers_(buffers) {}
 
     /// Decodes a job; an error is the errno of its completion and why.
@@ -29,7 +29,7 @@ class Dispatcher final : private PictureSink {
     void instanceGone(uint64_t instance) { decoders_.erase(instance); }
     void bufferGone(uint64_t cookie);
 
-  private:
+private:
     Result<void> store(const AVFrame& picture, const daedalus_format& format, const daedalus_buffer& capture) override;
 
     struct Instance {

@@ -67,7 +67,7 @@ struct Resolved {
 
 struct Slice {
     uint32_t firstMb = 0;
-    std::vector<uint8_t> rbsp;
+    WrittenSlice written;
 };
 
 /// A frame or field whose slices are being collected.
@@ -197,8 +197,9 @@ Result<void> compareWithStream(const Controls& controls, const ParsedSlice& pars
                         header.bottomField ? "bottom" : "top", coded, header.pocLsb);
         if (!header.fieldPic &&
             int64_t{params.bottom_field_order_cnt} - params.top_field_order_cnt != header.deltaPocBottom)
-            return fail(EINVAL, "DECODE_PARAMS.bottom_field_order_cnt - top_field_order_cnt is %lld, the slice header "
-                                "says %d",
+            return fail(EINVAL,
+                        "DECODE_PARAMS.bottom_field_order_cnt - top_field_order_cnt is %lld, the slice header "
+                        "says %d",
                         static_cast<long long>(int64_t{params.bottom_field_order_cnt} - params.top_field_order_cnt),
                         header.deltaPocBottom);
     }
@@ -211,8 +212,9 @@ Result<void> compareWithStream(const Controls& controls, const ParsedSlice& pars
 Result<void> applySliceParams(SliceHeader& header, const Controls& controls, size_t headerBits) {
     const SliceParams& params = controls.slice;
     if (params.header_bit_size != headerBits)
-        return fail(EINVAL, "SLICE_PARAMS.header_bit_size is %u, the slice header has %zu bits (7.3.3, emulation "
-                            "prevention not counted)",
+        return fail(EINVAL,
+                    "SLICE_PARAMS.header_bit_size is %u, the slice header has %zu bits (7.3.3, emulation "
+                    "prevention not counted)",
                     params.header_bit_size, headerBits);
     if (params.slice_type > V4L2_H264_SLICE_TYPE_I)
         return fail(EINVAL, "SLICE_PARAMS.slice_type %u", params.slice_type);
@@ -265,11 +267,11 @@ Result<void> applySliceParams(SliceHeader& header, const Controls& controls, siz
 }
 
 class H264Decoder final : public Decoder {
-  public:
+public:
     Result<void> decode(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) override;
     void forgetBuffer(uint64_t cookie) override { holds_.forget(cookie); }
 
-  private:
+private:
     Result<void> collect(const Job& job, std::span<const uint8_t> payload, PictureSink& sink);
     Result<void> addSlice(const Job& job, const Controls& controls, std::span<const uint8_t> nal, PictureSink& sink);
     Result<void> begin(const Job& job, const Controls& controls, const ParsedSlice& parsed);
@@ -287,7 +289,7 @@ class H264Decoder final : public Decoder {
 
     std::unique_ptr<PictureDecoder> decoder_;
     std::vector<uint8_t> fedSps_;
-    std::map<unsigned, std::vector<uint8_t>> fedPps_;
+    std::map<unsigned, std::vector<uint8_t>> fedPps_; ///< by the id of its form
     Sps geometry_{};
     bool lost_ = false; ///< libavcodec failed within a reference: what it holds is not known any more
 
@@ -372,8 +374,8 @@ Result<void> H264Decoder::addSlice(const Job& job, const Controls& controls, std
     if (!parsed)
         return tl::unexpected(parsed.error());
     if (parsed->header.ppsId != controls.pps.pic_parameter_set_id)
-        return fail(EINVAL, "PPS.pic_parameter_set_id is %u, the slice refers to %u",
-                    controls.pps.pic_parameter_set_id, parsed->header.ppsId);
+        return fail(EINVAL, "PPS.pic_parameter_set_id is %u, the slice refers to %u", controls.pps.pic_parameter_set_id,
+                    parsed->header.ppsId);
 
     if (!continues(job, parsed->header)) {
         if (pending_) {
@@ -410,8 +412,8 @@ Result<void> H264Decoder::addSlice(const Job& job, const Controls& controls, std
     header.idr = parsed->header.idr && !picture.secondField;
     header.frameNum = picture.writtenFrameNum;
     header.idrPicId = picture.writtenIdrPicId;
-    header.pocLsb = static_cast<uint32_t>(picture.writtenPoc[picture.structure == bottom ? 1 : 0]) &
-                    ((1u << writtenPocBits) - 1);
+    header.pocLsb =
+        static_cast<uint32_t>(picture.writtenPoc[picture.structure == bottom ? 1 : 0]) & ((1u << writtenPocBits) - 1);
     header.deltaPocBottom = picture.writtenPoc[1] - picture.writtenPoc[0];
     if (!header.idr) {
         header.adaptiveMarking = true;
@@ -462,17 +464,15 @@ Result<void> H264Decoder::begin(const Job& job, const Controls& controls, const 
                           (firstField_.structure ^ picture.structure) == frame;
     if (!picture.secondField)
         firstField_ = {};
-    picture.writtenFrameNum = picture.secondField ? firstField_.writtenFrameNum
-                              : parsed.header.idr ? 0
-                                                  : nextFrameNum_;
+    picture.writtenFrameNum = picture.secondField ? firstField_.writtenFrameNum : parsed.header.idr ? 0 : nextFrameNum_;
     picture.writtenIdrPicId = nextIdrPicId_;
 
     picture.current.structure = picture.structure;
     picture.current.frameNum = controls.decode.frame_num;
     picture.current.maxFrameNum = maxFrameNum(controls.sps);
     picture.current.pocTypeZero = controls.sps.pic_order_cnt_type == 0;
-    picture.current.poc = picture.structure == frame ? std::min(controls.decode.top_field_order_cnt,
-                                                                controls.decode.bottom_field_order_cnt)
+    picture.current.poc = picture.structure == frame
+                              ? std::min(controls.decode.top_field_order_cnt, controls.decode.bottom_field_order_cnt)
                           : picture.structure == top ? controls.decode.top_field_order_cnt
                                                      : controls.decode.bottom_field_order_cnt;
 
@@ -586,8 +586,8 @@ Result<Resolved> H264Decoder::resolveEntry(const Job& job, const Picture& pictur
                     reference.decodedFields);
     for (unsigned f = 0; f < 2; ++f) {
         if ((control.fields & (1u << f)) && !reference.renumbered && entry.poc[f] != reference.poc[f])
-            return fail(EINVAL, "DECODE_PARAMS.dpb[%u].%s_field_order_cnt is %d, the picture was decoded with %d", index,
-                        f ? "bottom" : "top", entry.poc[f], reference.poc[f]);
+            return fail(EINVAL, "DECODE_PARAMS.dpb[%u].%s_field_order_cnt is %d, the picture was decoded with %d",
+                        index, f ? "bottom" : "top", entry.poc[f], reference.poc[f]);
     }
     resolved.reference = static_cast<int>(found - references_.begin());
     return resolved;
@@ -609,7 +609,8 @@ Result<void> H264Decoder::chooseOrderCounts(Picture& picture) {
                 continue;
             const int64_t difference = int64_t{reference.writtenPoc[f]} - picture.dpb[i].poc[f];
             if (offset && *offset != difference)
-                return fail(EINVAL, "DECODE_PARAMS.dpb[%u]: order counts are not relative to those of the other entries",
+                return fail(EINVAL,
+                            "DECODE_PARAMS.dpb[%u]: order counts are not relative to those of the other entries",
                             picture.dpb[i].entry);
             offset = difference;
         }
@@ -721,12 +722,13 @@ void H264Decoder::releaseForRoom(Picture& picture, std::vector<bool>& kept) {
     for (const MemoryOperation& operation : picture.first.operations) {
         for (size_t i = 0; i < picture.dpb.size() && count() >= writtenMaxRefFrames; ++i) {
             const DpbPicture& entry = picture.dpb[i];
-            const int64_t number = operation.operation == 1 ? int64_t{currPicNum} - operation.differenceOfPicNumsMinus1 - 1
-                                                            : int64_t{operation.longTermPicNum};
+            const int64_t number = operation.operation == 1
+                                       ? int64_t{currPicNum} - operation.differenceOfPicNumsMinus1 - 1
+                                       : int64_t{operation.longTermPicNum};
             const int64_t own = operation.operation == 1 ? entry.frameNumWrap : entry.longTermFrameIdx;
-            const bool named = operation.operation == 5 || ((operation.operation == 1 || operation.operation == 2) &&
-                                                            entry.longTerm == (operation.operation == 2) &&
-                                                            (field ? number >> 1 : number) == own);
+            const bool named = operation.operation == 5 ||
+                               ((operation.operation == 1 || operation.operation == 2) &&
+                                entry.longTerm == (operation.operation == 2) && (field ? number >> 1 : number) == own);
             if (named && picture.resolved[i].reference >= 0)
                 kept[static_cast<size_t>(picture.resolved[i].reference)] = false;
         }
@@ -799,8 +801,8 @@ Result<void> H264Decoder::writeLists(const Picture& picture, std::array<List, 2>
         };
         const auto filler = std::find_if(lists[list].begin(), lists[list].end(), isPicture);
         if (list < header.lists() && filler == lists[list].end())
-            return fail(EINVAL, "RefPicList%u (%u entries) has no reference picture: the DPB of the control has %zu", list,
-                        header.activeRefs[list], picture.dpb.size());
+            return fail(EINVAL, "RefPicList%u (%u entries) has no reference picture: the DPB of the control has %zu",
+                        list, header.activeRefs[list], picture.dpb.size());
         int32_t predicted = currPicNum;
         for (size_t i = 0; i < lists[list].size(); ++i) {
             // An entry without a picture cannot be used by a valid slice, but libavcodec wants one there.
@@ -844,35 +846,47 @@ Result<void> H264Decoder::finish(const Job& job, PictureSink& sink) {
     auto sps = writeSps(controls.sps);
     if (!sps)
         return tl::unexpected(sps.error());
-    auto pps = writePps(controls.pps, controls.scaling ? &*controls.scaling : nullptr);
-    if (!pps)
-        return tl::unexpected(pps.error());
     if (*sps != fedSps_) {
         appendNal(stream, *sps);
+        fedSps_ = std::move(*sps);
         fedPps_.clear(); // libavcodec drops the PPS of a replaced SPS.
     }
-    if (fedPps_[controls.pps.pic_parameter_set_id] != *pps)
+    for (const Slice& slice : picture.slices) {
+        auto pps = writePps(controls.pps, controls.scaling ? &*controls.scaling : nullptr, slice.written.pps);
+        if (!pps)
+            return tl::unexpected(pps.error());
+        std::vector<uint8_t>& fed = fedPps_[slice.written.pps.id];
+        if (fed == *pps)
+            continue;
         appendNal(stream, *pps);
+        fed = std::move(*pps);
+    }
     // Slices may come in any order (Baseline); libavcodec begins a new picture at macroblock 0.
     std::stable_sort(picture.slices.begin(), picture.slices.end(),
                      [](const Slice& left, const Slice& right) { return left.firstMb < right.firstMb; });
     for (const Slice& slice : picture.slices)
-        appendNal(stream, slice.rbsp);
+        appendNal(stream, slice.written.rbsp);
 
-    auto decoded = decoder_->decode(stream, picture.secondField ? PictureDecoder::Expect::SecondField
-                                                                : PictureDecoder::Expect::NewPicture);
+    auto decoded = decoder_->decode(stream, picture.structure == frame ? PictureDecoder::Expect::Frame
+                                            : picture.secondField      ? PictureDecoder::Expect::SecondField
+                                                                       : PictureDecoder::Expect::FirstField);
     if (!decoded) {
-        // A picture that is no reference leaves nothing behind in libavcodec; any other leaves its DPB in doubt.
+        // A picture that is no reference leaves nothing behind in libavcodec; any other leaves its DPB in doubt, and
+        // parameter sets may not have been taken.
         lost_ = lost_ || picture.isReference() || picture.structure != frame;
+        fedSps_.clear();
         return fail(decoded.error().code, "%s, frame_num %u: %s", structureName(picture.structure),
                     picture.first.frameNum, decoded.error().message.c_str());
     }
-    fedSps_ = std::move(*sps);
-    fedPps_[controls.pps.pic_parameter_set_id] = std::move(*pps);
 
     updateReferences(picture);
     holds_.decoded(picture.capture.cookie, picture.timestamp);
-    return sink.store(**decoded, job.header.format, picture.capture);
+    if (auto stored = sink.store(*decoded->frame, job.header.format, picture.capture); !stored)
+        return stored;
+    if (decoded->missingBlocks)
+        return fail(EIO, "frame_num %u: no slice covers %u of its macroblocks", picture.first.frameNum,
+                    decoded->missingBlocks);
+    return {};
 }
 
 void H264Decoder::updateReferences(const Picture& picture) {
@@ -932,6 +946,8 @@ void H264Decoder::updateReferences(const Picture& picture) {
 } // namespace
 } // namespace h264
 
-std::unique_ptr<Decoder> makeH264Decoder() { return std::make_unique<h264::H264Decoder>(); }
+std::unique_ptr<Decoder> makeH264Decoder() {
+    return std::make_unique<h264::H264Decoder>();
+}
 
 } // namespace daedalus

@@ -49,8 +49,12 @@ constexpr std::array<uint8_t, 64> makeZigzag8x8() {
 constexpr std::array<uint8_t, 64> zigzag8x8 = makeZigzag8x8();
 static_assert(zigzag8x8[1] == 1 && zigzag8x8[2] == 8 && zigzag8x8[62] == 62 && zigzag8x8[63] == 63);
 
-bool has(const Sps& sps, uint32_t flag) { return (sps.flags & flag) != 0; }
-bool has(const Pps& pps, uint16_t flag) { return (pps.flags & flag) != 0; }
+bool has(const Sps& sps, uint32_t flag) {
+    return (sps.flags & flag) != 0;
+}
+bool has(const Pps& pps, uint16_t flag) {
+    return (pps.flags & flag) != 0;
+}
 
 /// pred_weight_table(), clause 7.3.3.2.
 Result<WeightTable> parseWeights(BitReader& reader, const SliceHeader& header, bool chroma) {
@@ -204,7 +208,9 @@ unsigned chromaArrayType(const Sps& sps) {
     return has(sps, V4L2_H264_SPS_FLAG_SEPARATE_COLOUR_PLANE) ? 0 : sps.chroma_format_idc;
 }
 
-int32_t maxFrameNum(const Sps& sps) { return 1 << (sps.log2_max_frame_num_minus4 + 4); }
+int32_t maxFrameNum(const Sps& sps) {
+    return 1 << (sps.log2_max_frame_num_minus4 + 4);
+}
 
 Result<ParsedSlice> parseSlice(std::span<const uint8_t> rbsp, const Sps& sps, const Pps& pps) {
     if (sps.log2_max_frame_num_minus4 > 12 || sps.log2_max_pic_order_cnt_lsb_minus4 > 12)
@@ -354,7 +360,7 @@ Result<std::vector<uint8_t>> writeSps(const Sps& sps) {
     return writer.take();
 }
 
-Result<std::vector<uint8_t>> writePps(const Pps& pps, const ScalingMatrix* scaling) {
+Result<std::vector<uint8_t>> writePps(const Pps& pps, const ScalingMatrix* scaling, PpsForm form) {
     if (pps.num_slice_groups_minus1 != 0)
         return fail(ENOTSUP, "PPS.num_slice_groups_minus1 %u: the controls carry no slice group map",
                     pps.num_slice_groups_minus1);
@@ -366,7 +372,7 @@ Result<std::vector<uint8_t>> writePps(const Pps& pps, const ScalingMatrix* scali
     const bool transform8x8 = has(pps, V4L2_H264_PPS_FLAG_TRANSFORM_8X8_MODE);
     BitWriter writer;
     writer.bits((3 << 5) | nalPps, 8);
-    writer.ue(pps.pic_parameter_set_id);
+    writer.ue(form.id);
     writer.ue(pps.seq_parameter_set_id);
     writer.flag(has(pps, V4L2_H264_PPS_FLAG_ENTROPY_CODING_MODE));
     writer.flag(true); // bottom_field_pic_order_in_frame_present_flag
@@ -380,7 +386,7 @@ Result<std::vector<uint8_t>> writePps(const Pps& pps, const ScalingMatrix* scali
     writer.se(pps.chroma_qp_index_offset);
     writer.flag(true); // deblocking_filter_control_present_flag
     writer.flag(has(pps, V4L2_H264_PPS_FLAG_CONSTRAINED_INTRA_PRED));
-    writer.flag(false); // redundant_pic_cnt_present_flag
+    writer.flag(form.redundantPicCnt);
     // The rest belongs to the High profiles: left out where it says nothing, so that a Main profile stays one.
     if (transform8x8 || scaling || pps.second_chroma_qp_index_offset != pps.chroma_qp_index_offset) {
         writer.flag(transform8x8);
@@ -403,14 +409,18 @@ Result<std::vector<uint8_t>> writePps(const Pps& pps, const ScalingMatrix* scali
     return writer.take();
 }
 
-std::vector<uint8_t> writeSlice(const SliceHeader& header, const Sps& sps, const Pps& pps,
-                                std::span<const uint8_t> original, size_t headerBits) {
-    const bool cabac = has(pps, V4L2_H264_PPS_FLAG_ENTROPY_CODING_MODE);
+namespace {
+
+// pic_parameter_set_id takes 1, 3, 5 or 7 bits; with redundant_pic_cnt (1 bit) 4, 6, 8 or 10: every residue of 8.
+constexpr PpsForm ppsForms[] = {{0, false}, {1, false}, {3, false}, {7, false},
+                                {2, true},  {4, true},  {8, true},  {15, true}};
+
+BitWriter writeSliceHeader(const SliceHeader& header, const Sps& sps, const Pps& pps, PpsForm form) {
     BitWriter writer;
     writer.bits(static_cast<uint32_t>(header.nalRefIdc << 5) | (header.idr ? nalSliceIdr : nalSliceNonIdr), 8);
     writer.ue(header.firstMb);
     writer.ue(static_cast<uint32_t>(header.type));
-    writer.ue(header.ppsId);
+    writer.ue(form.id);
     if (has(sps, V4L2_H264_SPS_FLAG_SEPARATE_COLOUR_PLANE))
         writer.bits(header.colourPlane, 2);
     writer.bits(header.frameNum, writtenFrameNumBits);
@@ -424,6 +434,8 @@ std::vector<uint8_t> writeSlice(const SliceHeader& header, const Sps& sps, const
     writer.bits(header.pocLsb, writtenPocBits);
     if (!header.fieldPic)
         writer.se(header.deltaPocBottom);
+    if (form.redundantPicCnt)
+        writer.ue(0);
     if (header.isB())
         writer.flag(header.directSpatial);
     if (!header.isIntra()) {
@@ -445,13 +457,27 @@ std::vector<uint8_t> writeSlice(const SliceHeader& header, const Sps& sps, const
         writeWeights(writer, *header.weights, header, chromaArrayType(sps) != 0);
     if (header.nalRefIdc != 0)
         writeMarking(writer, header);
-    if (cabac && !header.isIntra())
+    if (has(pps, V4L2_H264_PPS_FLAG_ENTROPY_CODING_MODE) && !header.isIntra())
         writer.ue(header.cabacInitIdc);
     writer.se(header.qpDelta);
     writer.ue(header.deblockingIdc);
     if (header.deblockingIdc != 1) {
         writer.se(header.alphaOffsetDiv2);
         writer.se(header.betaOffsetDiv2);
+    }
+    return writer;
+}
+
+} // namespace
+
+WrittenSlice writeSlice(const SliceHeader& header, const Sps& sps, const Pps& pps, std::span<const uint8_t> original,
+                        size_t headerBits) {
+    const bool cabac = has(pps, V4L2_H264_PPS_FLAG_ENTROPY_CODING_MODE);
+    WrittenSlice slice{ppsForms[0], {}};
+    BitWriter writer = writeSliceHeader(header, sps, pps, slice.pps);
+    for (size_t i = 1; !cabac && writer.size() % 8 != headerBits % 8 && i < std::size(ppsForms); ++i) {
+        slice.pps = ppsForms[i];
+        writer = writeSliceHeader(header, sps, pps, slice.pps);
     }
 
     // slice_data(): cabac_zero_words (clause 7.3.2.10) carry nothing and are dropped with the trailing zeros.
@@ -473,7 +499,8 @@ std::vector<uint8_t> writeSlice(const SliceHeader& header, const Sps& sps, const
             writer.append(original, from, stop);
         writer.align(0);
     }
-    return writer.take();
+    slice.rbsp = writer.take();
+    return slice;
 }
 
 } // namespace daedalus::h264

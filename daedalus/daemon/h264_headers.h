@@ -109,9 +109,9 @@ int32_t maxFrameNum(const Sps& sps);
 /// Reads the header of a slice NAL unit (an RBSP with its NAL header byte) with the syntax that the controls imply.
 Result<ParsedSlice> parseSlice(std::span<const uint8_t> rbsp, const Sps& sps, const Pps& pps);
 
-/// The layout that every header written here has, whatever the stream's own is: picture order count type 0 and frame_num
-/// in 16 bits each, so that any order count and any numbering can be said; bottom_field_pic_order_in_frame_present and
-/// deblocking_filter_control_present set, redundant_pic_cnt_present clear.
+/// The layout that every header written here has, whatever the stream's own is: picture order count type 0 and
+/// frame_num in 16 bits each, so that any order count and any numbering can be said;
+/// bottom_field_pic_order_in_frame_present and deblocking_filter_control_present set.
 constexpr unsigned writtenFrameNumBits = 16;
 constexpr unsigned writtenPocBits = 16;
 constexpr unsigned writtenMaxRefFrames = 16;
@@ -119,12 +119,29 @@ constexpr unsigned writtenMaxRefFrames = 16;
 /// seq_parameter_set_rbsp() with its NAL header, from the control. Fails for what the syntax cannot carry.
 Result<std::vector<uint8_t>> writeSps(const Sps& sps);
 
-/// pic_parameter_set_rbsp() with its NAL header; `scaling` is null when the PPS has no SCALING_MATRIX_PRESENT.
-Result<std::vector<uint8_t>> writePps(const Pps& pps, const ScalingMatrix* scaling);
+/// One of the forms in which the PPS of the control is written. They differ in nothing but the number of bits that a
+/// slice header takes which refers to them.
+struct PpsForm {
+    uint8_t id = 0;
+    bool redundantPicCnt = false; ///< redundant_pic_cnt_present_flag: one bit more in the slice header
+    bool operator==(const PpsForm&) const = default;
+};
 
-/// A slice NAL unit (RBSP with NAL header): the header in the written layout, then the slice data of `original`, which
-/// begins at its bit `headerBits`. header.pocLsb and header.frameNum hold the written values.
-std::vector<uint8_t> writeSlice(const SliceHeader& header, const Sps& sps, const Pps& pps,
-                                std::span<const uint8_t> original, size_t headerBits);
+/// pic_parameter_set_rbsp() with its NAL header; `scaling` is null when the PPS has no SCALING_MATRIX_PRESENT.
+Result<std::vector<uint8_t>> writePps(const Pps& pps, const ScalingMatrix* scaling, PpsForm form);
+
+struct WrittenSlice {
+    PpsForm pps;               ///< that the slice refers to
+    std::vector<uint8_t> rbsp; ///< with the NAL header
+};
+
+/// A slice NAL unit: the header in the written layout, then the slice data of `original`, which begins at its bit
+/// `headerBits`. header.pocLsb and header.frameNum hold the written values, header.ppsId and redundantPicCnt do not
+/// count.
+///
+/// CAVLC slice data keeps its alignment to bytes: pcm_alignment_zero_bit (clause 7.3.5) depends on it. So the header is
+/// made as long as the original one, modulo 8, by the choice among eight forms of the PPS.
+WrittenSlice writeSlice(const SliceHeader& header, const Sps& sps, const Pps& pps, std::span<const uint8_t> original,
+                        size_t headerBits);
 
 } // namespace daedalus::h264

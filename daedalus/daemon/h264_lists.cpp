@@ -13,16 +13,14 @@ using Order = std::vector<int>;
 /// PicOrderCnt() of clause 8.2.1 for the fields that are references.
 int32_t order(const DpbPicture& picture) {
     switch (picture.fields) {
-    case top:
-        return picture.poc[0];
-    case bottom:
-        return picture.poc[1];
-    default:
-        return std::min(picture.poc[0], picture.poc[1]);
+    case top: return picture.poc[0];
+    case bottom: return picture.poc[1];
+    default: return std::min(picture.poc[0], picture.poc[1]);
     }
 }
 
-template <typename Select> Order select(std::span<const DpbPicture> pictures, Select&& wanted) {
+template <typename Select>
+Order select(std::span<const DpbPicture> pictures, Select&& wanted) {
     Order order;
     for (size_t i = 0; i < pictures.size(); ++i) {
         if (wanted(pictures[i]))
@@ -31,7 +29,8 @@ template <typename Select> Order select(std::span<const DpbPicture> pictures, Se
     return order;
 }
 
-template <typename Key> void sortBy(Order& indices, std::span<const DpbPicture> pictures, Key&& key) {
+template <typename Key>
+void sortBy(Order& indices, std::span<const DpbPicture> pictures, Key&& key) {
     std::stable_sort(indices.begin(), indices.end(), [&](int left, int right) {
         return key(pictures[static_cast<size_t>(left)]) < key(pictures[static_cast<size_t>(right)]);
     });
@@ -66,7 +65,9 @@ List alternate(const Order& frames, std::span<const DpbPicture> pictures, uint8_
 
 std::array<List, 2> initialLists(std::span<const DpbPicture> pictures, const CurrentPicture& current, bool isB) {
     const bool field = current.structure != frame;
-    const auto usable = [&](const DpbPicture& picture) { return field ? picture.fields != 0 : picture.fields == frame; };
+    const auto usable = [&](const DpbPicture& picture) {
+        return field ? picture.fields != 0 : picture.fields == frame;
+    };
 
     Order longTerm = select(pictures, [&](const DpbPicture& picture) { return picture.longTerm && usable(picture); });
     sortBy(longTerm, pictures, [](const DpbPicture& picture) { return picture.longTermFrameIdx; });

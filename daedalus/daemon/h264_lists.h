@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Decoding process for reference picture lists construction, clause 8.2.4 of Rec. ITU-T H.264, on what the controls say.
+// Decoding process for reference picture lists construction, clause 8.2.4 of Rec. ITU-T H.264, on what the controls
+// say.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@ enum Field : uint8_t { top = 1, bottom = 2, frame = 3 }; // as V4L2_H264_*_REF
 
 /// A reference frame, complementary field pair or single field, as the DPB of the control describes it.
 struct DpbPicture {
-    unsigned entry = 0;       ///< of the control's dpb[]
-    uint8_t fields = frame;   ///< which fields are references
+    unsigned entry = 0;     ///< of the control's dpb[]
+    uint8_t fields = frame; ///< which fields are references
     bool longTerm = false;
     int32_t frameNumWrap = 0; ///< short-term: clause 8.2.4.1
     int32_t longTermFrameIdx = 0;
@@ -44,7 +45,8 @@ struct CurrentPicture {
 /// Clauses 8.2.4.2.1 to 8.2.4.2.5: RefPicList0 (P) or RefPicList0 and RefPicList1 (B) before modification, not cut yet.
 std::array<List, 2> initialLists(std::span<const DpbPicture> pictures, const CurrentPicture& current, bool isB);
 
-/// Clause 8.2.4.3, on a list cut or filled (with no picture) to `active` entries. Fails when a command names no picture.
+/// Clause 8.2.4.3, on a list cut or filled (with no picture) to `active` entries. Fails when a command names no
+/// picture.
 Result<List> modifiedList(List initial, uint32_t active, std::span<const ListModification> modifications,
                           std::span<const DpbPicture> pictures, const CurrentPicture& current);
 

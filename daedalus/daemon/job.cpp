@@ -4,7 +4,8 @@
 namespace daedalus {
 namespace {
 
-template <typename T> bool take(std::span<const uint8_t>& bytes, T& value) {
+template <typename T>
+bool take(std::span<const uint8_t>& bytes, T& value) {
     if (bytes.size() < sizeof(T))
         return false;
     std::memcpy(&value, bytes.data(), sizeof(T));
@@ -59,14 +60,10 @@ Result<Message> parseMessage(std::span<const uint8_t> bytes) {
     bytes = bytes.first(header.size);
 
     switch (header.type) {
-    case DAEDALUS_MESSAGE_JOB:
-        return parseJob(bytes);
-    case DAEDALUS_MESSAGE_INSTANCE_GONE:
-        return InstanceGone{header.cookie};
-    case DAEDALUS_MESSAGE_BUFFER_GONE:
-        return BufferGone{header.cookie};
-    default:
-        return fail(EBADMSG, "unknown message type %u", header.type);
+    case DAEDALUS_MESSAGE_JOB: return parseJob(bytes);
+    case DAEDALUS_MESSAGE_INSTANCE_GONE: return InstanceGone{header.cookie};
+    case DAEDALUS_MESSAGE_BUFFER_GONE: return BufferGone{header.cookie};
+    default: return fail(EBADMSG, "unknown message type %u", header.type);
     }
 }
 

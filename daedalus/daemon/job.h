@@ -36,7 +36,8 @@ struct Job {
 
     /// The control as its kernel struct. EINVAL when it is missing or too short; a longer payload (a dynamic array, or
     /// a struct that grew) gives its beginning.
-    template <typename T> Result<T> control(uint32_t id, const char* name) const {
+    template <typename T>
+    Result<T> control(uint32_t id, const char* name) const {
         static_assert(std::is_trivially_copyable_v<T>);
         const Control* found = find(id);
         if (!found)

@@ -62,32 +62,15 @@ int parseOptions(int argc, char** argv, Options& options) {
     while ((choice = getopt_long(argc, argv, "", known, nullptr)) != -1) {
         bool good = true;
         switch (choice) {
-        case Device:
-            options.device = optarg;
-            break;
-        case ReadyFile:
-            options.readyFile = optarg;
-            break;
-        case Verbose:
-            options.verbose = true;
-            break;
-        case HangAfter:
-            good = parseNumber(optarg, options.knobs.hangAfter);
-            break;
-        case DieAfter:
-            good = parseNumber(optarg, options.knobs.dieAfter);
-            break;
-        case FailEvery:
-            good = parseNumber(optarg, options.knobs.failEvery);
-            break;
-        case DelayMs:
-            good = parseNumber(optarg, options.knobs.delayMs);
-            break;
-        case Help:
-            usage(stdout);
-            return 0;
-        default:
-            good = false;
+        case Device: options.device = optarg; break;
+        case ReadyFile: options.readyFile = optarg; break;
+        case Verbose: options.verbose = true; break;
+        case HangAfter: good = parseNumber(optarg, options.knobs.hangAfter); break;
+        case DieAfter: good = parseNumber(optarg, options.knobs.dieAfter); break;
+        case FailEvery: good = parseNumber(optarg, options.knobs.failEvery); break;
+        case DelayMs: good = parseNumber(optarg, options.knobs.delayMs); break;
+        case Help: usage(stdout); return 0;
+        default: good = false;
         }
         if (!good) {
             usage(stderr);
@@ -102,7 +85,7 @@ int parseOptions(int argc, char** argv, Options& options) {
 }
 
 class Daemon {
-  public:
+public:
     Daemon(Device& device, const Options& options) : device_(device), options_(options), dispatcher_(device) {}
 
     /// Serves the device until it fails; the exit status.
@@ -137,7 +120,7 @@ class Daemon {
         }
     }
 
-  private:
+private:
     void run(const Job& job) {
         const Knobs& knobs = options_.knobs;
         ++jobs_;
@@ -215,4 +198,6 @@ int run(int argc, char** argv) {
 } // namespace
 } // namespace daedalus
 
-int main(int argc, char** argv) { return daedalus::run(argc, argv); }
+int main(int argc, char** argv) {
+    return daedalus::run(argc, argv);
+}

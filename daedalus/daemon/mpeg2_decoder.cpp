@@ -35,7 +35,7 @@ void startCode(BitWriter& writer, uint8_t code) {
     writer.bits(code, 8);
 }
 
-Result<std::vector<uint8_t>> writeSequence(const Sequence& sequence, const Quantisation& quantisation) {
+Result<std::vector<uint8_t>> writeSequence(const Sequence& sequence) {
     if (sequence.chroma_format != 1)
         return fail(ENOTSUP, "SEQUENCE.chroma_format %u (4:2:0 is 1)", sequence.chroma_format);
     if (sequence.horizontal_size == 0 || sequence.vertical_size == 0 || sequence.horizontal_size > 0x3fff ||
@@ -55,16 +55,8 @@ Result<std::vector<uint8_t>> writeSequence(const Sequence& sequence, const Quant
     writer.bits(0x3ffff, 18);
     writer.bit(1);
     writer.bits(0, 10);
-    writer.bit(0); // constrained_parameters_flag
-    for (const auto* matrix : {&quantisation.intra_quantiser_matrix, &quantisation.non_intra_quantiser_matrix}) {
-        writer.bit(1); // Zig-zag order, as the control has it (7.3.1).
-        for (const uint8_t value : *matrix) {
-            if (value == 0)
-                return fail(EINVAL, "QUANTISATION.%s_quantiser_matrix has a 0 (6.3.11)",
-                            matrix == &quantisation.intra_quantiser_matrix ? "intra" : "non_intra");
-            writer.bits(value, 8);
-        }
-    }
+    writer.bit(0);     // constrained_parameters_flag
+    writer.bits(0, 2); // load_*_quantiser_matrix: each picture has its own
     // Clause 6.2.2.3
     startCode(writer, extensionStartCode);
     writer.bits(1, 4);
@@ -89,6 +81,25 @@ void writeClosedGroup(BitWriter& writer) {
     writer.bits(1 << 12, 25); // time_code with its marker_bit
     writer.bit(1);            // closed_gop
     writer.bit(0);            // broken_link
+}
+
+/// Clause 6.2.3.2, in zig-zag order as the control has it. With every picture, and not in the sequence header: the two
+/// fields of a frame may differ, and no sequence header may come between them.
+Result<void> writeQuantisation(BitWriter& writer, const Quantisation& quantisation) {
+    startCode(writer, extensionStartCode);
+    writer.bits(3, 4);
+    for (const auto* matrix : {&quantisation.intra_quantiser_matrix, &quantisation.non_intra_quantiser_matrix}) {
+        writer.bit(1);
+        for (const uint8_t value : *matrix) {
+            if (value == 0)
+                return fail(EINVAL, "QUANTISATION.%s_quantiser_matrix has a 0 (6.3.11)",
+                            matrix == &quantisation.intra_quantiser_matrix ? "intra" : "non_intra");
+            writer.bits(value, 8);
+        }
+    }
+    writer.bits(0, 2); // the chroma matrices are those of luma in 4:2:0
+    writer.align(0);
+    return {};
 }
 
 void writePicture(BitWriter& writer, const PictureControl& picture) {
@@ -152,11 +163,11 @@ size_t appendSlices(std::vector<uint8_t>& stream, std::span<const uint8_t> paylo
 }
 
 class Mpeg2Decoder final : public Decoder {
-  public:
+public:
     Result<void> decode(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) override;
     void forgetBuffer(uint64_t cookie) override { holds_.forget(cookie); }
 
-  private:
+private:
     Result<void> checkReferences(const Job& job, const PictureControl& picture, bool secondField);
     Result<void> checkReference(const Job& job, const char* field, uint64_t timestamp,
                                 const std::optional<uint64_t>& expected) const;
@@ -186,8 +197,7 @@ Result<void> Mpeg2Decoder::checkReference(const Job& job, const char* field, uin
 
 Result<void> Mpeg2Decoder::checkReferences(const Job& job, const PictureControl& picture, bool secondField) {
     switch (picture.picture_coding_type) {
-    case V4L2_MPEG2_PIC_CODING_TYPE_I:
-        return {};
+    case V4L2_MPEG2_PIC_CODING_TYPE_I: return {};
     case V4L2_MPEG2_PIC_CODING_TYPE_P:
         // The second field of a reference frame predicts from the first, and from the reference frame before, if any.
         if (secondField) {
@@ -203,8 +213,7 @@ Result<void> Mpeg2Decoder::checkReferences(const Job& job, const PictureControl&
         if (!older_ && (picture.forward_ref_ts == noReference || picture.forward_ref_ts == picture.backward_ref_ts))
             return {};
         return checkReference(job, "PICTURE.forward_ref_ts", picture.forward_ref_ts, older_);
-    default:
-        return fail(EINVAL, "PICTURE.picture_coding_type %u", picture.picture_coding_type);
+    default: return fail(EINVAL, "PICTURE.picture_coding_type %u", picture.picture_coding_type);
     }
 }
 
@@ -220,7 +229,7 @@ Result<void> Mpeg2Decoder::decode(const Job& job, std::span<const uint8_t> paylo
         return tl::unexpected(quantisation.error());
     if (picture->picture_structure == 0 || picture->picture_structure > V4L2_MPEG2_PIC_FRAME)
         return fail(EINVAL, "PICTURE.picture_structure %u", picture->picture_structure);
-    auto headers = writeSequence(*sequence, *quantisation);
+    auto headers = writeSequence(*sequence);
     if (!headers)
         return tl::unexpected(headers.error());
 
@@ -246,14 +255,17 @@ Result<void> Mpeg2Decoder::decode(const Job& job, std::span<const uint8_t> paylo
     if (isB && !older_)
         writeClosedGroup(writer);
     writePicture(writer, *picture);
+    if (auto written = writeQuantisation(writer, *quantisation); !written)
+        return written;
     stream.insert(stream.end(), writer.bytes().begin(), writer.bytes().end());
     if (appendSlices(stream, payload) == 0)
         return fail(EBADMSG, "no slice in a payload of %zu bytes", payload.size());
 
     if (!secondField)
         holds_.overwrite(job.header.capture.cookie);
-    auto decoded = decoder_->decode(stream, secondField ? PictureDecoder::Expect::SecondField
-                                                        : PictureDecoder::Expect::NewPicture);
+    auto decoded = decoder_->decode(stream, !isField      ? PictureDecoder::Expect::Frame
+                                            : secondField ? PictureDecoder::Expect::SecondField
+                                                          : PictureDecoder::Expect::FirstField);
     firstField_ = {};
     if (!decoded) {
         // What libavcodec holds now is in doubt: begin anew at the next I picture.
@@ -270,11 +282,17 @@ Result<void> Mpeg2Decoder::decode(const Job& job, std::span<const uint8_t> paylo
         newer_ = job.timestamp();
     }
     holds_.decoded(job.header.capture.cookie, job.timestamp());
-    return sink.store(**decoded, job.header.format, job.header.capture);
+    if (auto stored = sink.store(*decoded->frame, job.header.format, job.header.capture); !stored)
+        return stored;
+    if (decoded->missingBlocks)
+        return fail(EIO, "no slice covers %u macroblocks of the picture", decoded->missingBlocks);
+    return {};
 }
 
 } // namespace
 
-std::unique_ptr<Decoder> makeMpeg2Decoder() { return std::make_unique<Mpeg2Decoder>(); }
+std::unique_ptr<Decoder> makeMpeg2Decoder() {
+    return std::make_unique<Mpeg2Decoder>();
+}
 
 } // namespace daedalus

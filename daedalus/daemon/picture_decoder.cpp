@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "picture_decoder.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -29,6 +31,41 @@ void collectLog(void* context, int level, const char* format, va_list arguments)
         text.erase(0, bracket + 2);
     if (complaints.size() < 300)
         complaints += (complaints.empty() ? "" : "; ") + text;
+}
+
+/// What memory looks like before libavcodec writes into it: the same in every run, and like no picture.
+constexpr auto untouched = [] {
+    std::array<uint8_t, 64> pattern{};
+    uint32_t state = 0x2545f491;
+    for (uint8_t& byte : pattern) {
+        state = state * 1664525 + 1013904223;
+        byte = static_cast<uint8_t>(state >> 24);
+    }
+    return pattern;
+}();
+
+void fillUntouched(AVBufferRef& buffer) {
+    const auto size = static_cast<size_t>(buffer.size);
+    for (size_t at = 0; at < size; at += untouched.size())
+        std::memcpy(buffer.data + at, untouched.data(), std::min(untouched.size(), size - at));
+}
+
+/// Counts luma blocks of 16x16 whose inside nobody has written. (A loop filter may reach the outside.)
+unsigned countUntouched(const AVFrame& frame) {
+    const uint8_t* base = frame.buf[0]->data;
+    unsigned count = 0;
+    for (int y = 0; y + 16 <= frame.height; y += 16) {
+        for (int x = 0; x + 16 <= frame.width; x += 16) {
+            bool written = false;
+            for (int line = 4; line < 12 && !written; ++line) {
+                const uint8_t* row = frame.data[0] + (y + line) * static_cast<ptrdiff_t>(frame.linesize[0]) + x;
+                for (int column = 4; column < 12 && !written; ++column)
+                    written = row[column] != untouched[static_cast<size_t>(row + column - base) % untouched.size()];
+            }
+            count += written ? 0 : 1;
+        }
+    }
+    return count;
 }
 
 std::string describe(int error) {
@@ -73,10 +110,9 @@ int PictureDecoder::getBuffer(AVCodecContext* context, AVFrame* frame, int flags
     auto* self = static_cast<PictureDecoder*>(context->opaque);
     if (const int status = avcodec_default_get_buffer2(context, frame, flags); status < 0)
         return status;
-    // What no slice covers shall look the same in every run.
     for (AVBufferRef* buffer : frame->buf) {
         if (buffer)
-            std::memset(buffer->data, 0x80, buffer->size);
+            fillUntouched(*buffer);
     }
     if (self->buffersAskedFor_++ == 0) {
         av_frame_unref(self->picture_.get());
@@ -86,7 +122,7 @@ int PictureDecoder::getBuffer(AVCodecContext* context, AVFrame* frame, int flags
     return 0;
 }
 
-Result<const AVFrame*> PictureDecoder::decode(std::span<const uint8_t> accessUnit, Expect expect) {
+Result<PictureDecoder::Picture> PictureDecoder::decode(std::span<const uint8_t> accessUnit, Expect expect) {
     padded_.assign(accessUnit.begin(), accessUnit.end());
     padded_.resize(accessUnit.size() + AV_INPUT_BUFFER_PADDING_SIZE, 0);
     packet_->data = padded_.data();
@@ -108,14 +144,18 @@ Result<const AVFrame*> PictureDecoder::decode(std::span<const uint8_t> accessUni
     }
     if (failure)
         return fail(EIO, "libavcodec: %s", describe(failure).c_str());
-    if (expect == Expect::NewPicture && buffersAskedFor_ == 0)
+    if (expect != Expect::SecondField && buffersAskedFor_ == 0)
         return fail(EIO, "libavcodec decoded no picture%s%s", complaints.empty() ? "" : ": ", complaints.c_str());
     if (expect == Expect::SecondField && buffersAskedFor_ != 0)
         return fail(EIO, "libavcodec did not take this field as the second of its frame%s%s",
                     complaints.empty() ? "" : ": ", complaints.c_str());
     if (!picture_->data[0])
         return fail(EIO, "libavcodec has no picture");
-    return picture_.get();
+    Picture picture;
+    picture.frame = picture_.get();
+    if (expect != Expect::FirstField)
+        picture.missingBlocks = countUntouched(*picture_);
+    return picture;
 }
 
 } // namespace daedalus

@@ -33,22 +33,28 @@ using AvContext = std::unique_ptr<AVCodecContext, AvContextDelete>;
 /// been taken, and get_buffer2 is where libavcodec asks for its memory: so the picture of a packet is the first buffer
 /// asked for while that packet is decoded, and the display order never matters.
 class PictureDecoder {
-  public:
+public:
     static Result<std::unique_ptr<PictureDecoder>> create(AVCodecID codec);
     PictureDecoder(const PictureDecoder&) = delete;
     PictureDecoder& operator=(const PictureDecoder&) = delete;
     ~PictureDecoder() = default;
 
     enum class Expect {
-        NewPicture,  ///< a frame, or the first field of one: memory must be asked for
+        Frame,       ///< memory must be asked for
+        FirstField,  ///< the same, and half of the lines stay as they are
         SecondField, ///< completes the picture of the packet before: no memory must be asked for
     };
 
-    /// Decodes one access unit, completely: any error that libavcodec sees in it is an error here, nothing is
-    /// concealed. The picture stays valid until the next call.
-    Result<const AVFrame*> decode(std::span<const uint8_t> accessUnit, Expect expect);
+    struct Picture {
+        const AVFrame* frame = nullptr; ///< valid until the next call
+        unsigned missingBlocks = 0;     ///< blocks of 16x16 that were never written, of a complete frame
+    };
 
-  private:
+    /// Decodes one access unit, completely: any error that libavcodec sees in it is an error here, nothing is
+    /// concealed.
+    Result<Picture> decode(std::span<const uint8_t> accessUnit, Expect expect);
+
+private:
     PictureDecoder() = default;
     static int getBuffer(AVCodecContext* context, AVFrame* frame, int flags);
 

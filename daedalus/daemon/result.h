@@ -17,7 +17,8 @@ struct Error {
     std::string message;
 };
 
-template <typename T> using Result = tl::expected<T, Error>;
+template <typename T>
+using Result = tl::expected<T, Error>;
 
 inline Error errorV(int code, const char* format, va_list arguments) {
     char text[512];
