@@ -61,6 +61,11 @@ std::optional<uint64_t> CapturePool::timestamp(const Surface& surface) const {
     return std::nullopt;
 }
 
+bool CapturePool::holdsPictures() const {
+    return std::any_of(slots_.begin(), slots_.end(),
+                       [](const auto& slot) { return slot->timestamp && !slot->surface.expired(); });
+}
+
 Result<std::optional<CapturePool::Finished>> CapturePool::reap() {
     const auto done = device_.dequeue(v4l2::QueueType::Capture, V4L2_MEMORY_DMABUF);
     if (!done)

@@ -36,6 +36,8 @@ public:
     Result<void> queue(Slot& slot, const FrameMemory& memory, uint64_t timestamp);
     // The timestamp of the surface's picture in this queue, if it still holds one.
     std::optional<uint64_t> timestamp(const Surface& surface) const;
+    // Whether any surface that is alive has a picture here.
+    bool holdsPictures() const;
     // The next slot that the device is done with, and whether it reported an error.
     struct Finished {
         Slot* slot;

@@ -325,7 +325,11 @@ void Stream::reap() {
 void Stream::finish() {
     Lock lock(mutex_);
     drain(lock);
-    session_.reset();
+}
+
+bool Stream::isReferable() {
+    const Lock lock(mutex_);
+    return session_ && session_->capture.holdsPictures();
 }
 
 } // namespace v4l2_request::decode

@@ -36,8 +36,11 @@ public:
     Result<void> wait(const Surface& surface, os::Deadline deadline);
     // Notices what the device has finished, without waiting.
     void reap();
-    // Waits for every picture and closes the device; what a surface holds stays readable.
+    // Waits for every picture. What the surfaces hold stays readable, and can still be referred to.
     void finish();
+    // Whether a surface that is still alive holds a picture of this stream, which a later picture might refer to.
+    bool isReferable();
+    const Decoder& decoder() const { return decoder_; }
 
     // One file handle of the device with both queues running; defined in stream.cpp.
     struct Session;

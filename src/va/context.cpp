@@ -26,17 +26,18 @@ Status createContext(Driver& driver, VAConfigID configId, int width, int height,
     context->config = config;
     context->width = static_cast<uint32_t>(width);
     context->height = static_cast<uint32_t>(height);
-    context->stream = decode::Stream::create(config->decoder, driver.log);
+    context->stream = driver.takeStream(config->decoder);
     *id = driver.contexts.add(std::move(context));
     return {};
 }
 
-// Surfaces keep their pictures: the stream finishes what it has before the device is closed.
+// Surfaces keep their pictures: the stream finishes what it has.
 Status destroyContext(Driver& driver, VAContextID id) {
     const auto context = driver.contexts.remove(id);
     if (!context)
         return {VA_STATUS_ERROR_INVALID_CONTEXT, strprintf("%#x is no context", id)};
     context->stream->finish();
+    driver.parkStream(context->stream);
     return {};
 }
 

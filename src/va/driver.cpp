@@ -31,4 +31,40 @@ Result<std::shared_ptr<decode::FrameMemory>> Driver::memoryOf(decode::Surface& s
                                      .height = std::max(surface.height(), decoder->sizes.minHeight)});
 }
 
+std::shared_ptr<decode::Stream> Driver::takeStream(const decode::Decoder& decoder) {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(parked_.begin(), parked_.end(), [&](const auto& stream) {
+        return stream->decoder().codec == decoder.codec && stream->decoder().node.videoPath == decoder.node.videoPath;
+    });
+    if (found == parked_.end())
+        return decode::Stream::create(decoder, log);
+    auto stream = std::move(*found);
+    parked_.erase(found);
+    return stream;
+}
+
+void Driver::parkStream(std::shared_ptr<decode::Stream> stream) {
+    std::vector<std::shared_ptr<decode::Stream>> replaced; // closed outside the lock
+    const std::lock_guard lock(mutex_);
+    std::erase_if(parked_, [&](auto& other) {
+        const bool same = other->decoder().codec == stream->decoder().codec;
+        if (same)
+            replaced.push_back(std::move(other));
+        return same;
+    });
+    if (stream->isReferable())
+        parked_.push_back(std::move(stream));
+}
+
+void Driver::dropUnusedStreams() {
+    std::vector<std::shared_ptr<decode::Stream>> unused; // closed outside the lock
+    const std::lock_guard lock(mutex_);
+    std::erase_if(parked_, [&](auto& stream) {
+        const bool drop = !stream->isReferable();
+        if (drop)
+            unused.push_back(std::move(stream));
+        return drop;
+    });
+}
+
 } // namespace v4l2_request::va

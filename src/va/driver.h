@@ -80,6 +80,15 @@ struct Driver {
     // The memory of a surface, allocated now if nothing has needed it before.
     Result<std::shared_ptr<decode::FrameMemory>> memoryOf(decode::Surface& surface) const;
 
+    // A stream for a new context: the one that a destroyed context of the same decoder left behind, or a new one.
+    // Clients destroy a context in the middle of a stream and go on in the next, referring to pictures of the first;
+    // the kernel finds references only within one queue.
+    std::shared_ptr<decode::Stream> takeStream(const decode::Decoder& decoder);
+    // Keeps the stream of a destroyed context for as long as somebody may refer to its pictures.
+    void parkStream(std::shared_ptr<decode::Stream> stream);
+    // Closes parked streams whose surfaces are gone.
+    void dropUnusedStreams();
+
     const Log log;
     std::vector<decode::Decoder> decoders; // fixed after initialisation
     std::string vendor;
@@ -89,6 +98,10 @@ struct Driver {
     ObjectTable<decode::Surface, 4> surfaces;
     ObjectTable<Buffer, 8> buffers;
     ObjectTable<Image, 16> images;
+
+private:
+    std::mutex mutex_;
+    std::vector<std::shared_ptr<decode::Stream>> parked_; // one per decoder at most
 };
 
 } // namespace v4l2_request::va

@@ -81,6 +81,7 @@ Status destroySurfaces(Driver& driver, VASurfaceID* ids, int count) {
             return noSurface(ids[i]);
     for (int i = 0; i < count; i++)
         driver.surfaces.remove(ids[i]);
+    driver.dropUnusedStreams();
     return {};
 }
 
