@@ -43,7 +43,7 @@ public:
                 return 0;
             }
         }
-        if (zeros == 0)
+        if (zeros == 0 || overrun_)
             return 0;
         const uint64_t base = (uint64_t{1} << zeros) - 1;
         return static_cast<uint32_t>(base + bits(zeros));
