@@ -134,9 +134,11 @@ void fillVtable(VADriverVTable& vtable) {
 
 VAStatus initialise(VADriverContextP context) {
     auto driver = std::make_unique<Driver>([context](Log::Level level, const char* line) {
-        const auto callback = level == Log::Level::Error ? context->error_callback : context->info_callback;
-        if (callback)
-            callback(context, line);
+        // libva's own callbacks pass the line on without looking whether the client has switched its handler off.
+        const auto* display = static_cast<VADisplayContextP>(context->pDisplayContext);
+        const bool isError = level == Log::Level::Error;
+        if (display && (isError ? display->error_callback : display->info_callback))
+            (isError ? context->error_callback : context->info_callback)(context, line);
     });
     std::vector<std::string> notes;
     driver->decoders = decode::probeDecoders(notes);
