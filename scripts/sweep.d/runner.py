@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""The part of the sweep that runs in the guest: decodes the streams of a list, and prints one line of JSON for each event.
+
+runner.py JOBS.json: {"driver": DIR, "jobs": N, "timeout": S, "trace": DIR or null, "tasks": [{"id", "codec", "column", "path",
+"format"}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end", "frames": [...], "status", "log", "seconds", "error"}.
+
+A frame is "BYTES:MD5": size and hash of its visible part as tight NV12 (P010)."""
+
+import glob
+import hashlib
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+PARSERS = {
+    'mpeg2': 'mpegvideoparse ! v4l2slmpeg2dec',
+    'h264': 'h264parse ! v4l2slh264dec',
+    'hevc': 'h265parse ! v4l2slh265dec',
+    'vp8': 'ivfparse ! v4l2slvp8dec',
+    'vp9': 'ivfparse ! vp9parse ! v4l2slvp9dec',
+    'av1': 'ivfparse ! av1parse ! v4l2slav1dec',
+}
+GST_FORMATS = {'nv12': 'NV12', 'p010le': 'P010_10LE'}
+# What FFmpeg says when its hardware decoder is not used after all.
+FALLBACK = re.compile(r'Failed setup for format vaapi|hwaccel initialisation returned error|No support for codec \w+ profile'
+                      r'|Impossible to convert between the formats supported by the filter')
+LOG_LIMIT = 3000
+TRACING = '/sys/kernel/tracing'
+
+
+def libva_command(task):
+    return ['ffmpeg', '-hide_banner', '-nostdin', '-v', 'verbose', '-hwaccel', 'vaapi', '-hwaccel_output_format', 'vaapi', '-vaapi_device',
+            '/dev/dri/renderD128', '-i', task['path'], '-map', '0:v:0', '-fps_mode', 'passthrough', '-autoscale', '0',
+            '-vf', f'hwdownload,format={task["format"]}', '-f', 'framemd5', '-']
+
+
+def kdirect_command(task):
+    # --no-fault: else a crash is a hang.
+    return ['gst-launch-1.0', '--no-fault', '-q', 'filesrc', 'location=' + task['path'], '!', *PARSERS[task['codec']].split(),
+            '!', 'video/x-raw,format=' + GST_FORMATS[task['format']], '!', 'gdppay', '!', 'fdsink', 'fd=1']
+
+
+def read_framemd5(output):
+    """Frames of FFmpeg's framemd5: stream, dts, pts, duration, size, hash."""
+    frames = []
+    for line in output:
+        cells = line.decode(errors='replace').split(',')
+        if not line.startswith(b'#') and len(cells) == 6:
+            frames.append(f'{cells[4].strip()}:{cells[5].strip()}')
+    return frames
+
+
+def exactly(stream, count):
+    data = stream.read(count)
+    return data if len(data) == count else None
+
+
+def tight(data, width, height, bytes_per_sample):
+    """A frame of NV12 or P010 without the padding that GStreamer gives its rows (to 4 bytes) and its planes (to 2 rows)."""
+    row = width * bytes_per_sample
+    stride = (row + 3) & ~3
+    uv_row, uv_rows, uv_start = (width + 1) // 2 * 2 * bytes_per_sample, (height + 1) // 2, stride * ((height + 1) & ~1)
+    if stride == row == uv_row and height % 2 == 0:
+        return data[:row * height * 3 // 2]
+    rows = [data[at * stride:at * stride + row] for at in range(height)]
+    rows += [data[uv_start + at * stride:uv_start + at * stride + uv_row] for at in range(uv_rows)]
+    return b''.join(rows)
+
+
+def read_gdp(stream):
+    """Frames of a GStreamer Data Protocol stream: it tells where a buffer ends, and what the caps of each one are."""
+    frames, width, height, sample = [], 0, 0, 1
+    while (header := exactly(stream, 62)) is not None:
+        kind, length = struct.unpack('>HI', header[4:10])
+        payload = exactly(stream, length)
+        if payload is None:
+            break
+        if kind == 2:
+            caps = payload.decode(errors='replace')
+            width, height = (int(re.search(name + r'=\(int\)(\d+)', caps)[1]) for name in ('width', 'height'))
+            sample = 2 if 'P010' in caps else 1
+        elif kind == 1:
+            frame = tight(payload, width, height, sample)
+            frames.append(f'{len(frame)}:{hashlib.md5(frame).hexdigest()}')
+    return frames
+
+
+def drain(stream, chunks):
+    """Keeps the start and the end of what a client says."""
+    for line in stream:
+        chunks.append(line)
+        if len(chunks) > 400:
+            del chunks[200]
+
+
+def decode(task, settings):
+    """Runs one client on one stream. Returns what is to be printed."""
+    libva = task['column'] == 'libva'
+    environment = dict(os.environ)
+    if libva:
+        environment.update(LIBVA_DRIVER_NAME='v4l2_request', LIBVA_DRIVERS_PATH=settings['driver'])
+    command = (libva_command if libva else kdirect_command)(task)
+    start, log = time.monotonic(), []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        late = []
+        timer = threading.Timer(task.get('timeout', settings['timeout']), lambda: (late.append(1), process.kill()))
+        timer.start()
+        listener = threading.Thread(target=drain, args=(process.stderr, log))
+        listener.start()
+        try:
+            frames = read_framemd5(process.stdout) if libva else read_gdp(process.stdout)
+        finally:
+            status = process.wait()
+            timer.cancel()
+            listener.join()
+    text = b''.join(log).decode(errors='replace')
+    error = None
+    if late:
+        error = 'timeout'
+    elif status < 0:
+        error = f'signal {-status}'
+    elif libva and FALLBACK.search(text):
+        error = 'software fallback'
+    lines = text if len(text) <= LOG_LIMIT else text[:LOG_LIMIT // 2] + '\n...\n' + text[-LOG_LIMIT // 2:]
+    return {'frames': frames, 'status': status, 'error': error, 'log': lines, 'seconds': round(time.monotonic() - start, 2)}
+
+
+def write(path, text):
+    with open(path, 'w', encoding='ascii') as file:
+        file.write(text)
+
+
+def start_trace(codec):
+    """visl afresh, so that none of the payloads of the last stream are left; its events into an empty ring buffer."""
+    subprocess.run(['rmmod', 'visl'], check=False, stderr=subprocess.DEVNULL)
+    subprocess.run(['modprobe', 'visl', 'keep_bitstream_buffers=1', 'bitstream_trace_frame_start=0', 'bitstream_trace_nframes=100000'],
+                   check=True)
+    write(f'{TRACING}/trace', '')
+    events = [event for event in glob.glob(f'{TRACING}/events/visl_{codec}_controls/v4l2_*/enable') if '_ext_sps_' not in event]
+    for event in events + [f'{TRACING}/events/v4l2/v4l2_qbuf/enable']:
+        write(event, '1')
+    write(f'{TRACING}/tracing_on', '1')
+
+
+def end_trace(target):
+    """Saves the trace and the hashes of the payloads."""
+    write(f'{TRACING}/tracing_on', '0')
+    with open(f'{TRACING}/trace', 'rb') as source, open(target, 'wb') as file:
+        while data := source.read(1 << 20):
+            file.write(data)
+        for path in sorted(glob.glob('/sys/kernel/debug/visl/bitstream/bitstream*'), key=lambda path: int(path.rsplit('bitstream', 1)[1])):
+            with open(path, 'rb') as blob:
+                data = blob.read()
+            file.write(f'# payload {path.rsplit("bitstream", 1)[1]} {len(data)} {hashlib.md5(data).hexdigest()}\n'.encode())
+        file.flush()
+        os.fsync(file.fileno())  # a guest that dies takes with it what it has not written yet
+
+
+def main():
+    with open(sys.argv[1], encoding='utf-8') as file:
+        settings = json.load(file)
+    lock = threading.Lock()
+
+    def say(task, **words):
+        with lock:
+            print(json.dumps({'id': task['id'], **words}), flush=True)
+
+    def run(task):
+        say(task, event='start')
+        try:
+            if settings['trace']:
+                start_trace(task['codec'])
+            result = decode(task, settings)
+            if settings['trace']:
+                end_trace(os.path.join(settings['trace'], f'{task["id"]}.trace'))
+        except Exception as failure:  # pylint: disable=broad-except  # one stream must not end the others
+            result = {'frames': [], 'status': None, 'error': f'runner: {failure!r}', 'log': '', 'seconds': 0}
+        say(task, event='end', **result)
+
+    if settings['trace']:
+        write(f'{TRACING}/buffer_size_kb', str(settings['trace_kb']))
+    waiting = settings['tasks'][::-1]
+
+    def work():
+        while True:
+            with lock:
+                if not waiting:
+                    return
+                task = waiting.pop()
+            run(task)
+
+    workers = [threading.Thread(target=work) for _ in range(settings['jobs'])]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+if __name__ == '__main__':
+    main()

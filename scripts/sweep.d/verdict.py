@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""What the frames of one stream come to."""
+
+import hashlib
+
+GOOD = ('ok', 'declined')
+
+
+def whole(frames):
+    """One hash for all frames: of their own hashes, with their sizes."""
+    return hashlib.md5('\n'.join(frames).encode()).hexdigest() if frames else None
+
+
+def short(frames):
+    return whole(frames)[:8] if frames else 'none'
+
+
+def difference(name, frames, other, expected, pixels):
+    """How a column differs from another, in words; None if it does not."""
+    if len(frames) != len(expected):
+        at = next((at for at, pair in enumerate(zip(frames, expected)) if pair[0] != pair[1]), None) if pixels else None
+        first = '' if at is None else f', first difference at {at}'
+        return f'{name} has {len(frames)} frames, {other} {len(expected)}{first}'
+    if not pixels:
+        return None
+    wrong = [at for at, pair in enumerate(zip(frames, expected)) if pair[0] != pair[1]]
+    if not wrong:
+        return None
+    return f'{name} != {other}: {len(wrong)} of {len(frames)} frames, first {wrong[0]}'
+
+
+def declined(result):
+    """A stream that the driver does not take must end in no frame: not in a crash, a hang, or pixels."""
+    if result['error'] and result['error'] != 'software fallback':
+        return result['error']
+    return f'not declined: {len(result["frames"])} frames' if result['frames'] else None
+
+
+def verdict(stream, pixels):
+    """(verdict, notes). The verdict is one of GOOD, or says what is wrong first; notes say all that is."""
+    results, wrong = stream.results, []
+    software = results.get('sw')
+    libva = results.get('libva')
+    if stream.expect == 'refuse' or stream.expect == 'any' and libva and not libva['frames']:
+        problem = declined(libva) if libva else None
+        return (f'libva: {problem}', [problem]) if problem else ('declined', [])
+    if software and pixels and stream.md5 and software['md5'] != stream.md5:
+        wrong.append("sw: not the hash that the table has")
+    if software and stream.count is not None and len(software['frames']) != stream.count:
+        wrong.append(f'sw: {len(software["frames"])} frames, the table has {stream.count}')
+    for column in ('libva', 'kdirect'):
+        if column in results and results[column]['error']:
+            wrong.append(f'{column}: {results[column]["error"]}')
+    reference = 'sw' if software else 'kdirect' if 'kdirect' in results else None
+    for column in ('libva', 'kdirect'):
+        if column in results and reference and column != reference:
+            found = difference(column, results[column]['frames'], reference, results[reference]['frames'], pixels)
+            if found:
+                wrong.append(found)
+    if not any(result['frames'] for result in results.values()):
+        wrong.append('no frame at all')
+    return (wrong[0], wrong) if wrong else ('ok', [])
