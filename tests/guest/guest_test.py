@@ -104,7 +104,7 @@ class Command(unittest.TestCase):
 
 class Files(unittest.TestCase):
     def test_working_directory_is_the_same(self):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(prefix='a b,c#') as folder:
             folder = os.path.realpath(folder)
             with open(os.path.join(folder, 'in'), 'w') as file:
                 file.write('in\n')
@@ -288,15 +288,19 @@ class Ends(unittest.TestCase):
         self.assertGreater(len(session_of(kernel)), 1)
         process.kill()
         self.assertTrue(eventually(lambda: not session_of(kernel)))
-        self.assertTrue(os.path.exists(run_dir))
         self.assertEqual(run('true').returncode, 0)
         self.assertFalse(os.path.exists(run_dir))
 
     def test_reader_that_goes_away(self):
         start = time.monotonic()
-        shell = f'{GUEST} run --timeout 60 -- yes | head -n 1'
-        self.assertEqual(subprocess.run(shell, shell=True, capture_output=True, check=False).stdout, b'y\n')
+        shell = f'set -o pipefail; {GUEST} run --timeout 60 -- yes | head -n 1'
+        result = subprocess.run(['bash', '-c', shell], capture_output=True, check=False)
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (128 + signal.SIGPIPE, b'y\n', b''))
         self.assertLess(time.monotonic() - start, 40)
+
+    def test_reader_that_takes_its_time(self):
+        shell = f'{GUEST} run -- head -c 199000 /dev/zero | (sleep 8; wc -c)'
+        self.assertEqual(subprocess.check_output(['bash', '-c', shell]), b'199000\n')
 
     def test_what_the_command_leaves_running_is_ended(self):
         start = time.monotonic()
