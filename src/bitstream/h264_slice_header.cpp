@@ -113,6 +113,8 @@ void Parser::sliceHeader() {
     header_.picParameterSetId = static_cast<uint8_t>(ueUpTo(255, "H.264: pic_parameter_set_id is out of range"));
     if (context_.separateColourPlane)
         header_.colourPlaneId = static_cast<uint8_t>(reader_.bits(2));
+    if (header_.colourPlaneId == 3)
+        problem(ErrorKind::InvalidParameter, "H.264: colour_plane_id is out of range");
     header_.frameNum = static_cast<uint16_t>(reader_.bits(context_.log2MaxFrameNum));
     if (!context_.frameMbsOnly) {
         header_.fieldPic = reader_.flag();

@@ -120,7 +120,8 @@ H264SliceContext sliceContext(const VAPictureParameterBufferH264& picture, const
     const auto count = [](uint8_t minus1) { return static_cast<uint8_t>(std::min<unsigned>(minus1, 31) + 1); };
     return {
         .chromaFormatIdc = static_cast<uint8_t>(sequence.chroma_format_idc),
-        .separateColourPlane = sequence.residual_colour_transform_flag != 0,
+        // 7.3.2.1.1: present, and not 0, in 4:4:4 only.
+        .separateColourPlane = sequence.chroma_format_idc == 3 && sequence.residual_colour_transform_flag,
         .log2MaxFrameNum = static_cast<uint8_t>(sequence.log2_max_frame_num_minus4 + 4),
         .frameMbsOnly = sequence.frame_mbs_only_flag != 0,
         .picOrderCntType = static_cast<uint8_t>(sequence.pic_order_cnt_type),

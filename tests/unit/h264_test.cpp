@@ -228,6 +228,13 @@ TEST_F(H264, SpsOfAnInterlacedSequence) {
     EXPECT_EQ(sps.flags, V4L2_H264_SPS_FLAG_MB_ADAPTIVE_FRAME_FIELD | V4L2_H264_SPS_FLAG_DIRECT_8X8_INFERENCE);
 }
 
+// 7.3.2.1.1: separate_colour_plane_flag belongs to 4:4:4, and so does colour_plane_id in slices.
+TEST_F(H264, ColourPlanesAreIgnoredIn420) {
+    auto picture = parameters();
+    picture.seq_fields.bits.residual_colour_transform_flag = 1;
+    EXPECT_EQ(decodeParams(picture, {.frameNum = 13}).frame_num, 13);
+}
+
 TEST_F(H264, ProfileIdc) {
     struct {
         VAProfile profile;
