@@ -160,7 +160,13 @@ Result<void> Stream::submit(Lock& lock, const codec::Submission& submission, con
     if (submission.jobs.size() > 1 && !decoder_.holdCapture)
         return fail(ErrorKind::Unsupported, "the device cannot put several slices into one picture");
 
-    auto bound = session_->capture.bind(target, references);
+    if (auto unread = waitForReaders(lock, *target); !unread)
+        return unread;
+    // An index may be taken neither from a picture that this one needs nor from one that an earlier job still needs.
+    std::vector<const Surface*> needed(references.begin(), references.end());
+    for (const Pending& pending : pending_)
+        needed.insert(needed.end(), pending.references.begin(), pending.references.end());
+    auto bound = session_->capture.bind(target, needed);
     if (!bound)
         return tl::unexpected(std::move(bound).error());
     CapturePool::Slot& capture = **bound;
@@ -168,6 +174,8 @@ Result<void> Stream::submit(Lock& lock, const codec::Submission& submission, con
     const uint64_t timestamp =
         submission.secondField && capture.timestamp ? capture.timestamp : timestampOf(++lastFrame_);
     const bool joinsFirstField = submission.secondField && held_ == target.get();
+    if (joinsFirstField)
+        pending_.back().references.insert(pending_.back().references.end(), references.begin(), references.end());
     held_ = nullptr; // a picture that is held and gets no second field comes back with the next job
 
     for (const codec::Job& job : submission.jobs) {
@@ -191,12 +199,27 @@ Result<void> Stream::submit(Lock& lock, const codec::Submission& submission, con
             if (pending_.empty())
                 lastProgress_ = os::Clock::now();
             target->submit(shared_from_this());
-            pending_.push_back({&capture, target});
+            pending_.push_back({&capture, target, {references.begin(), references.end()}});
         }
     }
     if (submission.firstField && decoder_.holdCapture)
         held_ = target.get();
     return {};
+}
+
+// A client lets go of a reference when it has submitted the last picture that needs it. The memory must not be queued
+// as a target before that picture is done (dev-stateless-decoder.rst, "Buffer management while decoding").
+Result<void> Stream::waitForReaders(Lock& lock, const Surface& surface) {
+    const auto deadline = os::Deadline::after(2 * deviceTimeout);
+    const auto reads = [&](const Pending& pending) {
+        return std::find(pending.references.begin(), pending.references.end(), &surface) != pending.references.end();
+    };
+    while (std::any_of(pending_.begin(), pending_.end(), reads)) {
+        if (deadline.passed())
+            return fail(ErrorKind::Timeout, "the surface is still needed as a reference");
+        waitForProgress(lock, deadline);
+    }
+    return session_ ? Result<void>{} : fail(ErrorKind::Device, "the device had to be closed");
 }
 
 Result<OutputPool::Slot*> Stream::acquireOutput(Lock& lock, size_t size) {

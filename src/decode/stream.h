@@ -50,6 +50,7 @@ private:
     struct Pending {
         CapturePool::Slot* slot;
         std::shared_ptr<Surface> surface;
+        std::vector<const Surface*> references; // to be compared, not to be followed
     };
     using Lock = std::unique_lock<std::mutex>;
 
@@ -63,6 +64,7 @@ private:
     Result<void> openSession(Lock& lock, const codec::Submission& submission);
     Result<void> submit(Lock& lock, const codec::Submission& submission, const std::shared_ptr<Surface>& target,
                         std::span<const Surface* const> references);
+    Result<void> waitForReaders(Lock& lock, const Surface& surface);
     Result<OutputPool::Slot*> acquireOutput(Lock& lock, size_t size);
     void waitForProgress(Lock& lock, os::Deadline deadline);
     bool reapLocked();
