@@ -7,5 +7,8 @@ namespace v4l2_request::codec {
 
 extern const Codec mpeg2Codec; // mpeg2.cpp
 extern const Codec h264Codec;  // h264.cpp
+#ifdef HAVE_UAPI_HEVC
+extern const Codec hevcCodec; // hevc.cpp
+#endif
 
 } // namespace v4l2_request::codec

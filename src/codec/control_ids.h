@@ -19,6 +19,15 @@ using H264PredWeights = Control<V4L2_CID_STATELESS_H264_PRED_WEIGHTS, v4l2_ctrl_
 using H264SliceParams = Control<V4L2_CID_STATELESS_H264_SLICE_PARAMS, v4l2_ctrl_h264_slice_params>;
 using H264DecodeParams = Control<V4L2_CID_STATELESS_H264_DECODE_PARAMS, v4l2_ctrl_h264_decode_params>;
 
+#ifdef HAVE_UAPI_HEVC
+using HevcSps = Control<V4L2_CID_STATELESS_HEVC_SPS, v4l2_ctrl_hevc_sps>;
+using HevcPps = Control<V4L2_CID_STATELESS_HEVC_PPS, v4l2_ctrl_hevc_pps>;
+using HevcSliceParams = Control<V4L2_CID_STATELESS_HEVC_SLICE_PARAMS, v4l2_ctrl_hevc_slice_params>;
+using HevcScalingMatrix = Control<V4L2_CID_STATELESS_HEVC_SCALING_MATRIX, v4l2_ctrl_hevc_scaling_matrix>;
+using HevcDecodeParams = Control<V4L2_CID_STATELESS_HEVC_DECODE_PARAMS, v4l2_ctrl_hevc_decode_params>;
+using HevcEntryPointOffsets = Control<V4L2_CID_STATELESS_HEVC_ENTRY_POINT_OFFSETS, uint32_t>;
+#endif
+
 // A timestamp that no CAPTURE buffer ever has, for a reference that a control must name but that does not exist: the
 // kernel's drivers then fall back to the picture itself. Zero would not do, it is a timestamp like any other.
 inline constexpr uint64_t noTimestamp = UINT64_MAX;

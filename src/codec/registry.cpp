@@ -9,6 +9,9 @@ std::span<const Codec* const> registry() {
     static constexpr std::array rows{
         &mpeg2Codec,
         &h264Codec,
+#ifdef HAVE_UAPI_HEVC
+        &hevcCodec,
+#endif
     };
     return rows;
 }
