@@ -9,10 +9,13 @@
 #include <linux/string.h>
 
 #include "daedalus.h"
+#include "daedalus_protocol.h"
 
 /* H.265, level 6.2 (table A.8): slices of a picture; entry points of a picture with all tiles and wavefronts in use. */
 #define DAEDALUS_HEVC_MAX_SLICES	600
 #define DAEDALUS_HEVC_MAX_ENTRY_POINTS	(20 * (DAEDALUS_MAX_SIZE / 16))
+static_assert(DAEDALUS_HEVC_MAX_SLICES * sizeof(struct v4l2_ctrl_hevc_slice_params) +
+	      DAEDALUS_HEVC_MAX_ENTRY_POINTS * sizeof(u32) < DAEDALUS_MESSAGE_MAX / 2);
 
 static const struct daedalus_ctrl_desc daedalus_mpeg2_ctrls[] = {
 	{ .cfg.id = V4L2_CID_STATELESS_MPEG2_SEQUENCE },

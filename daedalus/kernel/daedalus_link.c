@@ -339,7 +339,7 @@ static void daedalus_job_start(struct daedalus_ctx *ctx, struct daedalus_message
 	dev->job = message->header.cookie;
 	if (timeout) {
 		dev->deadline = jiffies + timeout;
-		mod_delayed_work(system_wq, &dev->watchdog, timeout);
+		schedule_delayed_work(&dev->watchdog, timeout);
 	}
 	daedalus_message_send(dev, message);
 }
