@@ -510,6 +510,14 @@ TEST_F(H264, FieldPair) {
     const auto third = build(picture, {Header{.type = 0, .field = 1, .pocLsb = 5}});
     ASSERT_TRUE(third);
     EXPECT_FALSE(third->secondField) << "a pair has two fields";
+
+    picture.CurrPic.picture_id = target + 1;
+    picture.ReferenceFrames[0] = noPicture();
+    ASSERT_TRUE(build(picture, {Header{.field = 0, .pocLsb = 4}}));
+    picture.CurrPic.picture_id = target;
+    const auto late = build(picture, {Header{.field = 1, .pocLsb = 5}});
+    ASSERT_TRUE(late);
+    EXPECT_FALSE(late->secondField) << "the picture before was the first field of another frame";
 }
 
 TEST_F(H264, PicNumOfFields) {

@@ -42,10 +42,11 @@ protected:
     }
 
     Result<Submission> build(const VAPictureParameterBufferMPEG2& picture,
-                             const VAIQMatrixBufferMPEG2* matrices = nullptr, uint32_t row = 0) {
+                             const VAIQMatrixBufferMPEG2* matrices = nullptr, uint32_t row = 0,
+                             VASurfaceID surface = target) {
         test::Client& client = clients.emplace_back();
         client.input.profile = profile;
-        client.input.target = target;
+        client.input.target = surface;
         client.input.width = 1920;
         client.input.height = 1088;
         client.picture(picture);
@@ -192,6 +193,14 @@ TEST_F(Mpeg2, FieldPairs) {
     const auto lonely = build(bottom); // its first field never came
     ASSERT_TRUE(lonely);
     EXPECT_FALSE(lonely->secondField);
+
+    state = std::any();
+    ASSERT_TRUE(build(top));
+    clients.clear();
+    ASSERT_TRUE(build(top, nullptr, 0, older)); // another frame has begun
+    const auto late = build(bottom);
+    ASSERT_TRUE(late);
+    EXPECT_FALSE(late->secondField) << "the first field of this target is not the picture before";
 
     const auto first = build(top);
     ASSERT_TRUE(first);
