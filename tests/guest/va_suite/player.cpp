@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "player.h"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+namespace va_suite {
+
+std::string describe(const Outcome& outcome) {
+    return std::string("begin: ") + vaErrorStr(outcome.begin) + ", render: " + vaErrorStr(outcome.render) +
+           ", end: " + vaErrorStr(outcome.end);
+}
+
+Player::Player(const Display& display, const Stream& stream)
+    : display_(display), stream_(stream), surfaces_(stream.pictureCount + 1) {
+    REQUIRE_VA(vaCreateConfig(display_, stream_.profile, VAEntrypointVLD, nullptr, 0, &config_));
+    REQUIRE_VA(vaCreateSurfaces(display_, VA_RT_FORMAT_YUV420, stream_.width, stream_.height, surfaces_.data(),
+                                static_cast<unsigned>(surfaces_.size()), nullptr, 0));
+    createContext();
+}
+
+Player::~Player() {
+    clearBuffers();
+    destroyContext();
+    vaDestroySurfaces(display_, surfaces_.data(), static_cast<int>(surfaces_.size()));
+    vaDestroyConfig(display_, config_);
+}
+
+void Player::createContext() {
+    REQUIRE_VA(vaCreateContext(display_, config_, static_cast<int>(stream_.width), static_cast<int>(stream_.height),
+                               VA_PROGRESSIVE, nullptr, 0, &context_));
+}
+
+void Player::destroyContext() {
+    if (context_ != VA_INVALID_ID)
+        vaDestroyContext(display_, context_);
+    context_ = VA_INVALID_ID;
+}
+
+VABufferID Player::buffer(VABufferType type, const Bytes& bytes, unsigned elements) {
+    VABufferID id = VA_INVALID_ID;
+    REQUIRE_VA(vaCreateBuffer(display_, context_, type, static_cast<unsigned>(bytes.size()) / elements, elements,
+                              const_cast<uint8_t*>(bytes.data()), &id));
+    return buffers_.emplace_back(id);
+}
+
+std::vector<VABufferID> Player::buffersOf(const Picture& picture) {
+    std::vector<VABufferID> ids;
+    if (!picture.parameters.empty())
+        ids.push_back(buffer(VAPictureParameterBufferType, picture.parameters));
+    if (!picture.iqMatrix.empty())
+        ids.push_back(buffer(VAIQMatrixBufferType, picture.iqMatrix));
+    for (const Picture::Slice& slice : picture.slices) {
+        if (!slice.parameters.empty())
+            ids.push_back(buffer(VASliceParameterBufferType, slice.parameters));
+        if (!slice.data.empty())
+            ids.push_back(buffer(VASliceDataBufferType, slice.data));
+    }
+    return ids;
+}
+
+void Player::clearBuffers() {
+    for (const VABufferID id : buffers_)
+        vaDestroyBuffer(display_, id);
+    buffers_.clear();
+}
+
+Outcome Player::submit(VASurfaceID target, const Picture& picture) {
+    return submit(target, buffersOf(picture));
+}
+
+Outcome Player::submit(VASurfaceID target, std::vector<VABufferID> buffers) {
+    Outcome outcome;
+    outcome.begin = vaBeginPicture(display_, context_, target);
+    outcome.render = vaRenderPicture(display_, context_, buffers.data(), static_cast<int>(buffers.size()));
+    outcome.end = vaEndPicture(display_, context_);
+    clearBuffers();
+    return outcome;
+}
+
+void Player::playOne() {
+    const Outcome outcome = submit(surface(next_), picture(next_));
+    if (!outcome.ok())
+        throw std::runtime_error("picture " + std::to_string(next_) + ": " + describe(outcome));
+    next_++;
+}
+
+void Player::play(size_t count) {
+    while (count--)
+        playOne();
+}
+
+void Player::expectRestIsRight() {
+    while (next_ < stream_.pictureCount)
+        playOne();
+    for (size_t i = 0; i < stream_.pictureCount; i++)
+        expectPicture(i);
+}
+
+void Player::expectPicture(size_t index) {
+    EXPECT_EQ(vaSyncSurface(display_, surface(index)), VA_STATUS_SUCCESS) << "picture " << index;
+    const Bytes pixels = readSurface(display_, surface(index), stream_.width, stream_.height);
+    if (!display_.hasTruePixels() || stream_.expected.empty())
+        return;
+    const size_t size = stream_.pictureBytes();
+    ASSERT_GE(stream_.expected.size(), (index + 1) * size);
+    const auto* right = stream_.expected.data() + index * size;
+    const auto wrong = std::mismatch(pixels.begin(), pixels.end(), right).first;
+    EXPECT_EQ(wrong, pixels.end()) << "picture " << index << " differs from byte " << (wrong - pixels.begin());
+}
+
+} // namespace va_suite

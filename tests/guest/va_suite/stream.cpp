@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#include "stream.h"
+
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+#include "display.h"
+
+namespace va_suite {
+
+Bytes readFile(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file)
+        throw std::runtime_error("cannot read " + path);
+    return Bytes(std::istreambuf_iterator<char>(file), {});
+}
+
+std::string fixture(const std::string& relative) {
+    const std::string folder = setting("VA_SUITE_FIXTURES");
+    if (folder.empty())
+        throw std::runtime_error("VA_SUITE_FIXTURES does not name the folder of the fixtures");
+    return folder + "/" + relative;
+}
+
+Bytes readExpected(const std::string& file) {
+    const std::string folder = setting("VA_SUITE_EXPECTED");
+    return folder.empty() ? Bytes() : readFile(folder + "/" + file + ".nv12");
+}
+
+const Stream& streamOf(Codec codec) {
+    static const auto mpeg2 = loadMpeg2("ip.m2v");
+    static const auto h264 = loadH264("baseline.h264");
+    return codec == Codec::Mpeg2 ? *mpeg2 : *h264;
+}
+
+std::string nameOf(Codec codec) {
+    return codec == Codec::Mpeg2 ? "Mpeg2" : "H264";
+}
+
+} // namespace va_suite

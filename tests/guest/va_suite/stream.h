@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <va/va.h>
+
+#include "bits.h"
+
+namespace va_suite {
+
+// The buffers of one picture, as a client sends them.
+struct Picture {
+    struct Slice {
+        Bytes parameters; // VASliceParameterBuffer*
+        Bytes data;
+    };
+    Bytes parameters; // VAPictureParameterBuffer*
+    Bytes iqMatrix;
+    std::vector<Slice> slices;
+
+    // Every slice parameter struct begins with this.
+    static VASliceParameterBufferBase& base(Slice& slice) {
+        return *reinterpret_cast<VASliceParameterBufferBase*>(slice.parameters.data());
+    }
+};
+
+// A small stream of the fixtures, parsed: progressive, one sequence, no B pictures, so that pictures come out in the
+// order in which they are decoded.
+class Stream {
+public:
+    virtual ~Stream() = default;
+
+    VAProfile profile = VAProfileNone;
+    unsigned width = 0, height = 0; // of the pictures, pixels
+    size_t pictureCount = 0;
+    // What a decoder makes of it: NV12, picture after picture; empty where the caller of the suite gave none.
+    Bytes expected;
+
+    // The buffers of a picture; surfaces[i] holds picture i, and references are named by it.
+    virtual Picture picture(size_t index, std::span<const VASurfaceID> surfaces) const = 0;
+    // Makes all references of a picture name this surface.
+    virtual void redirectReferences(Picture& picture, VASurfaceID surface) const = 0;
+    // Makes the picture say that it has this size.
+    virtual void resize(Picture& picture, unsigned width, unsigned height) const = 0;
+
+    size_t pictureBytes() const { return size_t{width} * height * 3 / 2; }
+};
+
+// Reads $VA_SUITE_FIXTURES/<codec>/<file>, and what is expected from $VA_SUITE_EXPECTED/<file>.nv12 if there is such a
+// file.
+std::shared_ptr<const Stream> loadMpeg2(const std::string& file);
+std::shared_ptr<const Stream> loadH264(const std::string& file);
+
+// The streams that every decoding test runs with, parsed once.
+enum class Codec { Mpeg2, H264 };
+const Stream& streamOf(Codec codec);
+std::string nameOf(Codec codec);
+
+// For the loaders.
+Bytes readFile(const std::string& path);
+Bytes readExpected(const std::string& file);
+std::string fixture(const std::string& relative);
+
+} // namespace va_suite
