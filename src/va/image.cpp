@@ -44,8 +44,24 @@ void publish(Driver& driver, VAImage description, std::shared_ptr<Buffer> buffer
     answer = description;
 }
 
+// What a client sees of a surface's memory. The memory has the size of the stream that was first decoded into it, which
+// may be less than what the client asked for: nobody may read or write behind it.
+struct Extent {
+    uint32_t width, height;
+};
+
+Extent visible(const decode::Surface& surface, const Layout& layout) {
+    return {std::min(surface.width(), layout.width), std::min(surface.height(), layout.height)};
+}
+
 struct Rectangle {
     uint32_t x, y, width, height;
+
+    // The part of it that lies within the extent; may be empty.
+    Rectangle clipped(Extent extent) const {
+        return {x, y, x < extent.width ? std::min(width, extent.width - x) : 0,
+                y < extent.height ? std::min(height, extent.height - y) : 0};
+    }
 };
 
 // The rectangle if it lies within the bounds and starts where chroma has a sample.
@@ -72,6 +88,8 @@ struct Planes {
 };
 
 void copyRectangle(const PixelFormat& pixels, const Planes& to, const Planes& from, uint32_t width, uint32_t height) {
+    if (!width || !height)
+        return;
     for (unsigned i = 0; i < pixels.planeCount; i++) {
         const PixelFormat::Plane& plane = pixels.planes[i];
         readback::copyPlane(to.at(i, plane), to.pitches[i], from.at(i, plane), from.pitches[i],
@@ -172,7 +190,9 @@ Status deriveImage(Driver& driver, VASurfaceID surfaceId, VAImage* image) {
         return memory.error();
     auto buffer = std::make_shared<Buffer>();
     buffer->surface = surface;
-    publish(driver, describe((*memory)->layout(), surface->width(), surface->height()), std::move(buffer), *image);
+    const Layout& layout = (*memory)->layout();
+    const Extent extent = visible(*surface, layout);
+    publish(driver, describe(layout, extent.width, extent.height), std::move(buffer), *image);
     return {};
 }
 
@@ -195,8 +215,9 @@ Status getImage(Driver& driver, VASurfaceID surfaceId, int x, int y, unsigned wi
         return {VA_STATUS_ERROR_INVALID_PARAMETER,
                 strprintf("%ux%u at %d,%d of a surface of %ux%u into an image of %ux%u", width, height, x, y,
                           transfer.surface->width(), transfer.surface->height(), image.width, image.height)};
-    copyRectangle(transfer.surface->format(), transfer.imagePlanes(0, 0), transfer.surfacePlanes(from->x, from->y),
-                  width, height);
+    const Rectangle part = from->clipped(visible(*transfer.surface, transfer.surfaceView->layout()));
+    copyRectangle(transfer.surface->format(), transfer.imagePlanes(0, 0), transfer.surfacePlanes(part.x, part.y),
+                  part.width, part.height);
     return {};
 }
 
@@ -215,8 +236,9 @@ Status putImage(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, int so
                 strprintf("%ux%u at %d,%d of an image of %ux%u to %d,%d of a surface of %ux%u", width, height, sourceX,
                           sourceY, image.width, image.height, x, y, transfer.surface->width(),
                           transfer.surface->height())};
-    copyRectangle(transfer.surface->format(), transfer.surfacePlanes(to->x, to->y),
-                  transfer.imagePlanes(from->x, from->y), width, height);
+    const Rectangle part = to->clipped(visible(*transfer.surface, transfer.surfaceView->layout()));
+    copyRectangle(transfer.surface->format(), transfer.surfacePlanes(part.x, part.y),
+                  transfer.imagePlanes(from->x, from->y), part.width, part.height);
     return {};
 }
 
