@@ -576,7 +576,7 @@ TEST(SliceHeaderOfStreams, AgreesWithAnotherParser) {
         ASSERT_LT(differing, 20u) << "and so on";
         ++compared;
     }
-    EXPECT_GT(compared, 0u);
+    EXPECT_GT(compared, 0u) << "no table, or none of its streams (run in the build directory, as meson does)";
     RecordProperty("slices", static_cast<int>(compared));
 }
 
