@@ -15,9 +15,16 @@ import unittest
 
 from daedalus_v4l2 import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
+
+
+def parameter(name):
+    with open(f'/sys/module/daedalus_v4l2/parameters/{name}') as file:
+        return file.read().strip()
+
+
 MS = 10**6  # of a timestamp
-TIMEOUT = int(open('/sys/module/daedalus_v4l2/parameters/timeout_ms').read()) / 1000
-MODULE = os.environ.get('DAEDALUS_MODULE')
+TIMEOUT = int(parameter('timeout_ms')) / 1000
+MODULE = os.environ.get('DAEDALUS_MODULE')  # to load it again
 
 
 def dma_bufs():
@@ -98,8 +105,9 @@ class Formats(Case):
         self.assertEqual(room(64, 64, 0xffffffff), 256 << 20)
 
     def test_an_unknown_codec_becomes_the_first(self):
-        f = self.use(Client()).format(TRY_FMT, OUTPUT, width=64, height=64, pixelformat=0x31305641)
-        self.assertIn(f.pixelformat, (MPEG2, H264))
+        client = self.use(Client())
+        f = client.format(TRY_FMT, OUTPUT, width=64, height=64, pixelformat=0x31305641)
+        self.assertEqual(f.pixelformat, client.codecs()[0])
 
     def test_colors_go_from_output_to_capture(self):
         client, colors = self.use(Client()), {'colorspace': 10, 'ycbcr_enc': 6, 'quantization': 2, 'xfer_func': 7}
@@ -193,6 +201,24 @@ class Validation(Case):
             value = struct.pack('HHIHBB', *size, 0, 0, chroma, 0)
             self.assertTrue((self.accepts if good else self.refuses)(client, MPEG2_SEQUENCE, value), (size, chroma))
 
+    def test_codecs_that_wait_for_the_daemon(self):
+        client = self.use(Client())
+        for fourcc, name, patches in (
+                (HEVC, HEVC_SPS, {(2, 'HH', 64, 64): True, (2, 'HH', 65, 64): False, (2, 'HH', 64, 65): False,
+                                  (6, 'BB', 2, 0): False, (6, 'BB', 0, 1): False, (24, 'B', 0): False, (24, 'B', 2): False}),
+                (VP8, VP8_FRAME, {(1148, 'HH', 64, 64): True, (1148, 'HH', 65, 64): False, (1148, 'HH', 64, 65): False}),
+                (VP9, VP9_FRAME, {(120, 'HH', 63, 63): True, (120, 'HH', 64, 63): False, (120, 'HH', 63, 64): False,
+                                  (155, 'BB', 2, 10): False, (155, 'BB', 1, 8): False})):
+            if fourcc not in client.codecs():
+                continue
+            client.format(S_FMT, OUTPUT, width=64, height=64, pixelformat=fourcc)
+            default = client.value(name)
+            self.assertTrue(self.accepts(client, name, default))
+            for (offset, form, *values), good in patches.items():
+                data = bytearray(default)
+                struct.pack_into(form, data, offset, *values)
+                self.assertTrue((self.accepts if good else self.refuses)(client, name, data), (hex(name), offset, values))
+
 
 class Jobs(Case):
     def test_what_a_job_says(self):
@@ -231,8 +257,22 @@ class Jobs(Case):
         slices = {H264_SLICE_PARAMS, H264_PRED_WEIGHTS}
         self.assertEqual(set(job.controls), always | (set() if mode == struct.pack('I', 1) else slices))
 
+    def test_arrays_have_the_size_that_was_set(self):
+        client, daemon = self.use(Client()), self.daemon()
+        if HEVC not in client.codecs():
+            self.skipTest('no codec with arrays')
+        client.setup(fourcc=HEVC)
+        size = client.ioctl(QUERY_EXT_CTRL, QueryControl(id=HEVC_SLICE_PARAMS)).elem_size
+        for slices, entries in ((3, 5), (600, 10240), (1, 1)):
+            offsets = struct.pack(f'{entries}I', *range(entries))
+            job, *_ = self.decode(client, daemon, 0, MS, controls={HEVC_SLICE_PARAMS: bytes(size * slices),
+                                                                   HEVC_ENTRY_POINT_OFFSETS: offsets})
+            self.assertEqual(len(job.controls[HEVC_SLICE_PARAMS]), size * slices)
+            self.assertEqual(job.controls[HEVC_ENTRY_POINT_OFFSETS], offsets)
+        self.assertEqual(refused(client.controls, {HEVC_SLICE_PARAMS: bytes(size * 601)}), 'ENOSPC')
+
     def test_the_mode_is_the_one_that_was_chosen(self):
-        slices = open('/sys/module/daedalus_v4l2/parameters/slice_based').read().strip() == 'Y'
+        slices = parameter('slice_based') == 'Y'
         client = self.use(Client())
         for name in (H264_DECODE_MODE, H264_START_CODE):
             self.assertIsNone(refused(client.controls, {name: int(not slices)}))
@@ -387,6 +427,9 @@ class Memory(Case):
         client.submit(0, MS, payload=b'bits', memory=DMABUF, m=output, length=65536)
         job = daemon.read_job()
         self.assertEqual(daemon.memory(job.output.cookie)[:4], b'bits')
+        for _ in range(5):
+            os.close(daemon.fd_of(job.capture.cookie))
+        self.assertEqual(dma_bufs(), 2)
         daemon.complete(job, pattern=0x66)
         self.assertFalse(client.dequeue(CAPTURE, DMABUF).failed)
         with mmap.mmap(capture, 6144) as data:

@@ -101,6 +101,9 @@ class Behaviour(Case):
     def test_slice_based(self):
         self.run_cases('slice_based=1')
 
+    def test_all_codecs(self):
+        self.run_cases('codecs=hevc,vp9,vp8,h264,mpeg2')
+
     def test_idle_module_goes_without_a_trace(self):
         _, before = self.run_guest('true')
         result, after = self.run_guest('rmmod', 'daedalus_v4l2', options=('--rootfs', 'host'))

@@ -4,6 +4,7 @@
 The client speaks MPEG-2 or H.264 as far as the kernel looks at it. Everything happens when a test says so, in one thread:
 queue, read the job, complete it, dequeue.
 """
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -23,6 +24,9 @@ MPEG2, H264, NV12 = (int.from_bytes(name, 'little') for name in (b'MG2S', b'S264
 MPEG2_SEQUENCE, MPEG2_PICTURE, MPEG2_QUANTISATION = 0xa409dc, 0xa409dd, 0xa409de
 H264_DECODE_MODE, H264_START_CODE, H264_SPS, H264_PPS = range(0xa40900, 0xa40904)
 H264_SCALING_MATRIX, H264_PRED_WEIGHTS, H264_SLICE_PARAMS, H264_DECODE_PARAMS = range(0xa40904, 0xa40908)
+HEVC, VP8, VP9 = (int.from_bytes(name, 'little') for name in (b'S265', b'VP8F', b'VP9F'))
+HEVC_SPS, HEVC_PPS, HEVC_SLICE_PARAMS = range(0xa40a90, 0xa40a93)
+HEVC_ENTRY_POINT_OFFSETS, VP8_FRAME, VP9_FRAME = 0xa40a97, 0xa409c8, 0xa40a2c
 
 JOB, INSTANCE_GONE, BUFFER_GONE = 1, 2, 3
 JOB_HOLD, JOB_CONTINUES = 1, 2
@@ -99,6 +103,12 @@ class Controls(Struct):
                 ('controls', ctypes.POINTER(Control))]
 
 
+class QueryControl(Struct):
+    _fields_ = [('id', u32), ('type', u32), ('name', ctypes.c_char * 32), ('minimum', u64), ('maximum', u64),
+                ('step', u64), ('default', u64), ('flags', u32), ('elem_size', u32), ('elems', u32), ('nr_of_dims', u32),
+                ('dims', u32 * 4), ('reserved', u32 * 32)]
+
+
 class DecoderCommand(Struct):
     _fields_ = [('cmd', u32), ('flags', u32), ('rest', u8 * 64)]
 
@@ -143,6 +153,7 @@ REQBUFS, QUERYBUF, QBUF, DQBUF = wr(8, RequestBuffers), wr(9, Buffer), wr(15, Bu
 EXPBUF, CREATE_BUFS, REMOVE_BUFS = wr(16, ExportBuffer), wr(92, CreateBuffers), wr(104, RemoveBuffers)
 STREAMON, STREAMOFF = w(18, s32), w(19, s32)
 G_EXT_CTRLS, S_EXT_CTRLS, TRY_EXT_CTRLS = wr(71, Controls), wr(72, Controls), wr(73, Controls)
+QUERY_EXT_CTRL, ENUM_FMT = wr(103, QueryControl), number(3, 'V', 2, 64)
 ENUM_FRAMESIZES, DECODER_CMD = wr(74, FrameSizes), wr(96, DecoderCommand)
 REQUEST_ALLOC, REQUEST_QUEUE, REQUEST_REINIT = number(2, '|', 5, 4), number(0, '|', 0x80, 0), number(0, '|', 0x81, 0)
 IOC_VERSION, IOC_GET_BUFFER = number(2, 'D', 0, 4), number(3, 'D', 1, 16)
@@ -235,6 +246,24 @@ class Client:
         which = 0 if request is None else 0x0f010000  # V4L2_CTRL_WHICH_REQUEST_VAL
         self.ioctl(ioctl, Controls(which=which, count=len(values), request_fd=-1 if request is None else request,
                                    controls=array))
+
+    def value(self, name):
+        """What a compound control holds."""
+        size = self.ioctl(QUERY_EXT_CTRL, QueryControl(id=name)).elem_size
+        data = ctypes.create_string_buffer(size)
+        control = Control(id=name, size=size, value=ctypes.addressof(data))
+        self.ioctl(G_EXT_CTRLS, Controls(count=1, request_fd=-1, controls=ctypes.pointer(control)))
+        return data.raw
+
+    def codecs(self):
+        """The formats of OUTPUT."""
+        found = []
+        with contextlib.suppress(OSError):
+            while True:
+                argument = bytearray(struct.pack('II', len(found), OUTPUT) + bytes(56))
+                fcntl.ioctl(self.fd, ENUM_FMT, argument)
+                found.append(struct.unpack_from('I', argument, 44)[0])
+        return found
 
     def setup(self, width=64, height=64, fourcc=MPEG2, outputs=2, captures=4, output_memory=MMAP, capture_memory=MMAP):
         """Everything up to STREAMON."""
