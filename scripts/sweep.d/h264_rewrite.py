@@ -400,8 +400,9 @@ def drop_pictures(stream, dropped):
     def edit(header, picture):
         if picture in dropped:
             return False
-        if picture - 1 in dropped and header.kind() == 'P':
-            header.modifications[0] = [(0, 1)]
+        gap = next(count for count in range(len(dropped) + 1) if picture - 1 - count not in dropped)
+        if gap and header.kind() == 'P':
+            header.modifications[0] = [(0, gap)]
         return True
 
     def edit_sps(sps):
@@ -487,14 +488,18 @@ def scaling_in_both(stream):
 
 
 def start_at_recovery_point(stream):
-    """Leaves out what comes before the first I picture that is no IDR picture, but for the parameter sets."""
+    """Leaves out what comes before the first I picture that is no IDR picture, but for the parameter sets, and the B pictures
+    that follow it and need what came before."""
     nals = split(stream)
 
-    def is_intra(nal):
+    def kind(nal):
         reader = BitReader(nal[1:8])
-        return nal_type(nal) == 1 and (reader.ue(), reader.ue() % 5) == (0, 2)
+        return 'PBI'[(reader.ue(), reader.ue())[1] % 5] if nal_type(nal) == 1 else ''
 
-    start = next(at for at, nal in enumerate(nals) if is_intra(nal))
+    first = next(at for at, nal in enumerate(nals) if kind(nal) == 'I')
+    following = next(at for at, nal in enumerate(nals) if at > first and kind(nal) == 'P')
+    start = first
     while nal_type(nals[start - 1]) in (6, 9):
         start -= 1
-    return join([nal for nal in nals[:start] if nal_type(nal) in (7, 8)] + nals[start:])
+    return join([nal for nal in nals[:start] if nal_type(nal) in (7, 8)]
+                + [nal for nal in nals[start:following] if kind(nal) != 'B'] + nals[following:])

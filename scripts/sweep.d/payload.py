@@ -170,12 +170,12 @@ def read(path, codec):
 
 
 def read_exceptions(path):
-    """(codec, field, value of libva, value of kernel-direct): globs, and the reason."""
+    """Rows of (codec, file, field, value of libva, value of kernel-direct), each a glob, and the reason."""
     if not os.path.exists(path):
         return []
     with open(path, encoding='utf-8') as file:
         rows = [line.rstrip('\n').split('\t') for line in file if line.strip() and not line.startswith('#')]
-    return [(tuple(cells[:4]), cells[4]) for cells in rows[1:]]
+    return [(tuple(cells[:5]), cells[5]) for cells in rows[1:]]
 
 
 class Summary:
@@ -184,54 +184,53 @@ class Summary:
     def __init__(self, exceptions):
         self.exceptions = exceptions
         self.values = collections.defaultdict(lambda: collections.defaultdict(lambda: [0, 0]))  # codec -> field -> [equal, all]
-        self.differences = collections.OrderedDict()  # (codec, field, reason) -> [values, stream, picture, libva, kdirect]
-        self.unpaired = []
+        self.differences = collections.OrderedDict()  # (codec, field, reason) -> [values, streams, stream, picture, libva, kdirect]
 
-    def reason(self, codec, field, ours, theirs):
-        for patterns, reason in self.exceptions:
-            if all(fnmatch.fnmatchcase(value, pattern) for value, pattern in zip((codec, field, ours, theirs), patterns)):
-                return reason
-        return None
+    def reason(self, stream, field, ours, theirs):
+        """Why a difference is as it should be, or None."""
+        words = (stream.codec, stream.name, field, ours, theirs)
+        return next((reason for patterns, reason in self.exceptions if all(map(fnmatch.fnmatchcase, words, patterns))), None)
+
+    def differ(self, stream, picture, field, ours, theirs):
+        """Keeps a difference. Returns 1 if it is not explained."""
+        reason = self.reason(stream, field, ours, theirs)
+        entry = self.differences.setdefault((stream.codec, field, reason), [0, set(), stream.key(), picture, ours, theirs])
+        entry[0] += 1
+        entry[1].add(stream.key())
+        return reason is None
 
     def add(self, stream, libva, kdirect):
-        """Counts one stream. Returns what is wrong with it in words, or None."""
-        wrong = 0
+        """Counts one stream. Returns what is wrong with it in words, or None. Streams with other numbers of jobs have no pairs."""
         if len(libva) != len(kdirect) or not libva:
-            words = f'libva sent {len(libva)} jobs, kdirect {len(kdirect)}'
-            self.unpaired.append((stream.key(), words))
-            return words
+            wrong = self.differ(stream, 0, 'jobs', str(len(libva)), str(len(kdirect)))
+            return f'libva sent {len(libva)} jobs, kdirect {len(kdirect)}' if wrong else None
+        wrong = 0
         for ours, theirs in zip(libva, kdirect):
             ours_fields = {**ours.fields, 'job.picture': str(ours.picture), 'job.payload': describe(ours.payload)}
             theirs_fields = {**theirs.fields, 'job.picture': str(theirs.picture), 'job.payload': describe(theirs.payload)}
             for field in sorted(set(ours_fields) | set(theirs_fields)):
                 values = ours_fields.get(field, 'absent'), theirs_fields.get(field, 'absent')
                 counts = self.values[stream.codec][field]
+                counts[0] += values[0] == values[1]
                 counts[1] += 1
-                if values[0] == values[1]:
-                    counts[0] += 1
-                    continue
-                reason = self.reason(stream.codec, field, *values)
-                wrong += reason is None
-                entry = self.differences.setdefault((stream.codec, field, reason), [0, set(), stream.key(), ours.picture, *values])
-                entry[0] += 1
-                entry[1].add(stream.key())
+                if values[0] != values[1]:
+                    wrong += self.differ(stream, ours.picture, field, *values)
         return f'{wrong} values differ' if wrong else None
 
     def print_table(self):
         """Returns whether all is equal or explained."""
         for codec, fields in sorted(self.values.items()):
-            equal = sum(counts[0] == counts[1] for counts in fields.values())
-            explained = {field for key_codec, field, reason in self.differences if key_codec == codec and reason} \
-                - {field for key_codec, field, reason in self.differences if key_codec == codec and not reason}
+            mine = [(field, reason) for key_codec, field, reason in self.differences if key_codec == codec and field != 'jobs']
+            unexplained = {field for field, reason in mine if not reason}
+            explained = {field for field, _ in mine} - unexplained
             same, every = (sum(counts[at] for counts in fields.values()) for at in (0, 1))
-            print(f'{codec}: payloads equal in {equal} of {len(fields)} fields ({len(explained)} of the others explained), '
-                  f'{same} of {every} values')
-        for (codec, field, reason), (count, streams, stream, picture, ours, theirs) in self.differences.items():
-            print(f'  {codec} {field}: {count} values in {len(streams)} streams; {stream} picture {picture}: '
+            print(f'{codec}: payloads equal in {len(fields) - len(explained) - len(unexplained)} / {len(fields)} fields, '
+                  f'{len(explained)} explained, {len(unexplained)} not; in {same} / {every} values')
+        for (codec, field, reason), entry in sorted(self.differences.items(), key=lambda item: (bool(item[0][2]), item[0][0], -item[1][0])):
+            count, streams, stream, picture, ours, theirs = entry
+            print(f'  {codec} {field}: {count} times in {len(streams)} streams; {stream} picture {picture}: '
                   f'libva {clip(ours)}, kdirect {clip(theirs)}' + (f'\n    explained: {reason}' if reason else ''))
-        for stream, words in self.unpaired:
-            print(f'  {stream}: {words}')
-        return not self.unpaired and all(reason for _, _, reason in self.differences)
+        return all(reason for _, _, reason in self.differences)
 
 
 def describe(payload):

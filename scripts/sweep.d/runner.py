@@ -29,13 +29,16 @@ GST_FORMATS = {'nv12': 'NV12', 'p010le': 'P010_10LE'}
 # What FFmpeg says when its hardware decoder is not used after all.
 FALLBACK = re.compile(r'Failed setup for format vaapi|hwaccel initialisation returned error|No support for codec \w+ profile'
                       r'|Impossible to convert between the formats supported by the filter')
+# What is worth to be seen of a client's messages.
+TELLING = re.compile(r'error|fail|v4l2_request:|unable|invalid|not support|cannot|could not|impossible|missing|corrupt|assert|caught', re.IGNORECASE)
+IDLE = re.compile(r' 0 decode errors|: does not decode ')
 LOG_LIMIT = 3000
 TRACING = '/sys/kernel/tracing'
 
 
 def libva_command(task):
     return ['ffmpeg', '-hide_banner', '-nostdin', '-v', 'verbose', '-hwaccel', 'vaapi', '-hwaccel_output_format', 'vaapi', '-vaapi_device',
-            '/dev/dri/renderD128', '-i', task['path'], '-map', '0:v:0', '-fps_mode', 'passthrough', '-autoscale', '0',
+            '/dev/dri/renderD128', '-i', task['path'], '-map', '0:v:0', '-fps_mode', 'passthrough', '-noautoscale',
             '-vf', f'hwdownload,format={task["format"]}', '-f', 'framemd5', '-']
 
 
@@ -91,11 +94,13 @@ def read_gdp(stream):
 
 
 def drain(stream, chunks):
-    """Keeps the start and the end of what a client says."""
+    """Keeps the start and the end of what a client complains about."""
     for line in stream:
-        chunks.append(line)
-        if len(chunks) > 400:
-            del chunks[200]
+        text = line.decode(errors='replace')
+        if TELLING.search(text) and not IDLE.search(text):
+            chunks.append(text)
+            if len(chunks) > 400:
+                del chunks[200]
 
 
 def decode(task, settings):
@@ -118,7 +123,7 @@ def decode(task, settings):
             status = process.wait()
             timer.cancel()
             listener.join()
-    text = b''.join(log).decode(errors='replace')
+    text = ''.join(log)
     error = None
     if late:
         error = 'timeout'

@@ -32,6 +32,8 @@ class Stream:
         self.codec, self.path, self.name = codec, path, os.path.basename(path)
         self.expect = cells.get('expect', 'decode')
         self.features, self.profile = cells.get('features', ''), cells.get('profile_level', '')
+        size = re.fullmatch(r'(\d+)x(\d+)', cells.get('wxh', ''))
+        self.size = (int(size[1]), int(size[2])) if size else None
         self.count = int(cells['frames']) if cells.get('frames', '').isdigit() else None
         self.format = 'p010le' if '10' in cells.get('pix_fmt', '') else 'nv12'
         self.md5 = (cells.get('md5_nv12') or cells.get('md5_nv12_or_p010') or '').rsplit(':', 1)[-1]

@@ -1,9 +1,20 @@
 # SPDX-License-Identifier: MIT
 """What the frames of one stream come to."""
 
+import fnmatch
 import hashlib
+import os
 
-GOOD = ('ok', 'declined')
+GOOD = ('ok', 'declined', 'ok but for the client')
+
+
+def read_exceptions(path):
+    """(codec, file) globs of streams with which the kernel-direct client is known to have trouble, and the reason."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding='utf-8') as file:
+        rows = [line.rstrip('\n').split('\t') for line in file if line.strip() and not line.startswith('#')]
+    return [(tuple(cells[:2]), cells[2]) for cells in rows[1:]]
 
 
 def whole(frames):
@@ -36,8 +47,9 @@ def declined(result):
     return f'not declined: {len(result["frames"])} frames' if result['frames'] else None
 
 
-def verdict(stream, pixels):
-    """(verdict, notes). The verdict is one of GOOD, or says what is wrong first; notes say all that is."""
+def verdict(stream, pixels, exceptions=()):
+    """(verdict, notes). The verdict is one of GOOD, or says what is wrong first; notes say all that is. What is wrong with kdirect may be
+    excused by its client's limits, with libva never."""
     results, wrong = stream.results, []
     software = results.get('sw')
     libva = results.get('libva')
@@ -59,4 +71,8 @@ def verdict(stream, pixels):
                 wrong.append(found)
     if not any(result['frames'] for result in results.values()):
         wrong.append('no frame at all')
+    if wrong and all(note.startswith('kdirect') for note in wrong):
+        for patterns, reason in exceptions:
+            if all(map(fnmatch.fnmatchcase, (stream.codec, stream.name), patterns)):
+                return GOOD[2], wrong + [reason]
     return (wrong[0], wrong) if wrong else ('ok', [])
