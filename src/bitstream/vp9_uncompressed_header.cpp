@@ -215,8 +215,6 @@ void Parser::quantizationParams() {
 
 // 6.2.11
 void Parser::segmentationParams() {
-    header_.segmentationTreeProbs.fill(maxProbability);
-    header_.segmentationPredProbs.fill(maxProbability);
     header_.segmentationEnabled = reader_.flag();
     if (header_.segmentationEnabled) {
         header_.segmentationUpdateMap = reader_.flag();
@@ -234,9 +232,8 @@ void Parser::segmentationMap() {
     for (uint8_t& prob : header_.segmentationTreeProbs)
         prob = probability();
     header_.segmentationTemporalUpdate = reader_.flag();
-    if (header_.segmentationTemporalUpdate)
-        for (uint8_t& prob : header_.segmentationPredProbs)
-            prob = probability();
+    for (uint8_t& prob : header_.segmentationPredProbs)
+        prob = header_.segmentationTemporalUpdate ? probability() : maxProbability;
 }
 
 void Parser::segmentationData() {

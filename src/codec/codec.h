@@ -25,6 +25,7 @@ using Bytes = std::span<const uint8_t>;
 struct Slice {
     Bytes parameters;
     Bytes data;
+    Bytes before; // what the client's buffer has in front of the data: empty, a header, or other slices
 };
 
 // All that the client sent between vaBeginPicture and vaEndPicture, in whatever order it came.
@@ -126,6 +127,9 @@ struct Codec {
     uint32_t sequenceControl;                    // set on the device before CAPTURE is negotiated (0: none)
     size_t pictureSize, iqMatrixSize, sliceSize; // of the VA parameter structs, bytes
     size_t probabilitySize;
+    // A slice may reach past the end of its buffer and is then cut off there: VP8, where some clients count the frame
+    // tag in front of slice_data_offset as part of slice_data_size. In other codecs that is an error of the client.
+    bool clampSliceData = false;
 
     // Builds the requests of one picture. `state` is empty for the first picture of a stream; the caller keeps the
     // changed value only if the submission reached the device. A picture that cannot be represented is an error, never

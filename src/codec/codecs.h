@@ -10,5 +10,9 @@ extern const Codec h264Codec;  // h264.cpp
 #ifdef HAVE_UAPI_HEVC
 extern const Codec hevcCodec; // hevc.cpp
 #endif
+extern const Codec vp8Codec; // vp8.cpp
+#ifdef HAVE_UAPI_VP9
+extern const Codec vp9Codec; // vp9.cpp
+#endif
 
 } // namespace v4l2_request::codec

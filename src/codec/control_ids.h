@@ -19,6 +19,13 @@ using H264PredWeights = Control<V4L2_CID_STATELESS_H264_PRED_WEIGHTS, v4l2_ctrl_
 using H264SliceParams = Control<V4L2_CID_STATELESS_H264_SLICE_PARAMS, v4l2_ctrl_h264_slice_params>;
 using H264DecodeParams = Control<V4L2_CID_STATELESS_H264_DECODE_PARAMS, v4l2_ctrl_h264_decode_params>;
 
+using Vp8FrameControl = Control<V4L2_CID_STATELESS_VP8_FRAME, v4l2_ctrl_vp8_frame>;
+
+#ifdef HAVE_UAPI_VP9
+using Vp9FrameControl = Control<V4L2_CID_STATELESS_VP9_FRAME, v4l2_ctrl_vp9_frame>;
+using Vp9CompressedHdrControl = Control<V4L2_CID_STATELESS_VP9_COMPRESSED_HDR, v4l2_ctrl_vp9_compressed_hdr>;
+#endif
+
 #ifdef HAVE_UAPI_HEVC
 using HevcSps = Control<V4L2_CID_STATELESS_HEVC_SPS, v4l2_ctrl_hevc_sps>;
 using HevcPps = Control<V4L2_CID_STATELESS_HEVC_PPS, v4l2_ctrl_hevc_pps>;

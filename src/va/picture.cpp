@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <cstring>
 
 #include "va/entry_points.h"
@@ -23,9 +24,12 @@ Status takeStruct(const Buffer& buffer, size_t size, codec::Bytes& to) {
 }
 
 // Every slice parameter struct begins with VASliceParameterBufferBase: size and offset into the data buffer.
-Status addSlice(Picture& picture, codec::Bytes parameters, codec::Bytes data) {
+Status addSlice(const codec::Codec& codec, Picture& picture, codec::Bytes parameters, codec::Bytes data) {
     VASliceParameterBufferBase base;
     std::memcpy(&base, parameters.data(), sizeof(base));
+    if (codec.clampSliceData && base.slice_data_offset < data.size())
+        base.slice_data_size =
+            static_cast<uint32_t>(std::min<size_t>(base.slice_data_size, data.size() - base.slice_data_offset));
     if (base.slice_data_size == 0 || base.slice_data_offset > data.size() ||
         base.slice_data_size > data.size() - base.slice_data_offset)
         return {VA_STATUS_ERROR_INVALID_PARAMETER,
@@ -33,16 +37,18 @@ Status addSlice(Picture& picture, codec::Bytes parameters, codec::Bytes data) {
                           base.slice_data_offset, data.size())};
     if (base.slice_data_flag != VA_SLICE_DATA_FLAG_ALL)
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "a slice in parts (slice_data_flag)"};
-    picture.input.slices.push_back({parameters, data.subspan(base.slice_data_offset, base.slice_data_size)});
+    picture.input.slices.push_back({.parameters = parameters,
+                                    .data = data.subspan(base.slice_data_offset, base.slice_data_size),
+                                    .before = data.first(base.slice_data_offset)});
     return {};
 }
 
 // Joins what has come of slice parameters and slice data, as soon as both are there.
-Status matchSlices(Picture& picture) {
+Status matchSlices(const codec::Codec& codec, Picture& picture) {
     if (picture.unmatchedParameters.empty() || !picture.unmatchedData)
         return {};
     for (const codec::Bytes parameters : picture.unmatchedParameters)
-        if (auto status = addSlice(picture, parameters, *picture.unmatchedData); !status.ok())
+        if (auto status = addSlice(codec, picture, parameters, *picture.unmatchedData); !status.ok())
             return status;
     picture.unmatchedParameters.clear();
     picture.unmatchedData.reset();
@@ -60,12 +66,12 @@ Status takeBuffer(const codec::Codec& codec, Picture& picture, const Buffer& buf
                     strprintf("slice parameters of %u bytes, not %zu", buffer.elementSize, codec.sliceSize)};
         for (uint32_t i = 0; i < buffer.elements; i++)
             picture.unmatchedParameters.push_back(buffer.element(i));
-        return matchSlices(picture);
+        return matchSlices(codec, picture);
     case VASliceDataBufferType:
         if (picture.unmatchedData)
             return {VA_STATUS_ERROR_INVALID_PARAMETER, "slice data without slice parameters"};
         picture.unmatchedData = buffer.bytes();
-        return matchSlices(picture);
+        return matchSlices(codec, picture);
     default:
         return {VA_STATUS_ERROR_UNSUPPORTED_BUFFERTYPE,
                 strprintf("buffer type %d has no place in decoding", buffer.type)};
