@@ -11,6 +11,7 @@ struct Codec {
 
 constexpr Codec codecs[] = {
     {V4L2_PIX_FMT_H264_SLICE, makeH264Decoder},
+    {V4L2_PIX_FMT_HEVC_SLICE, makeHevcDecoder},
     {V4L2_PIX_FMT_MPEG2_SLICE, makeMpeg2Decoder},
 };
 

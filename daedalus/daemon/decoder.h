@@ -32,6 +32,7 @@ public:
 };
 
 std::unique_ptr<Decoder> makeH264Decoder();
+std::unique_ptr<Decoder> makeHevcDecoder();
 std::unique_ptr<Decoder> makeMpeg2Decoder();
 
 /// ENOTSUP for a codec that is not in the table.
