@@ -96,9 +96,10 @@ Result<NegotiatedFormat> negotiate(v4l2::Device& device, const Decoder& decoder,
     constexpr uint32_t smallest = 128 * 1024;
     const uint32_t usual = static_cast<uint32_t>(
         std::clamp<uint64_t>(uint64_t{wanted.width} * wanted.height / 2, smallest, uint64_t{1} << 30));
+    // Even: a driver that takes an odd width gives rows that are one byte too short for the chroma of 4:2:0 pictures.
     const v4l2::Format coded{.fourcc = decoder.codec->fourcc,
-                             .width = wanted.width,
-                             .height = wanted.height,
+                             .width = (wanted.width + 1) / 2 * 2,
+                             .height = (wanted.height + 1) / 2 * 2,
                              .planes = {{{.sizeimage = wanted.bitstreamSize ? wanted.bitstreamSize : usual}}}};
     auto output = device.setFormat(v4l2::QueueType::Output, coded);
     if (!output)
