@@ -26,8 +26,9 @@ public:
     Display& operator=(const Display&) = delete;
 
     operator VADisplay() const { return display_; }
-    // vaTerminate, now.
+    // vaTerminate, now: from here on the VADisplay is a dangling pointer.
     void terminate();
+    bool isAlive() const { return initialised_; }
 
     std::vector<VAProfile> profiles() const;
     bool offers(VAProfile profile) const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "stream.h"
@@ -67,13 +68,22 @@ private:
         height = bits.read(12);
         bits.read(4 + 4 + 18 + 1 + 10); // aspect ratio, frame rate, bit rate, marker, vbv_buffer_size
         bits.read(1);
-        for (uint8_t* matrix : {matrices_.intra_quantiser_matrix, matrices_.non_intra_quantiser_matrix}) {
-            const bool loaded = bits.flag();
-            (matrix == matrices_.intra_quantiser_matrix ? matrices_.load_intra_quantiser_matrix
-                                                        : matrices_.load_non_intra_quantiser_matrix) = loaded;
-            for (int i = 0; loaded && i < 64; i++)
+        for (uint8_t* matrix : {matrices_.intra_quantiser_matrix, matrices_.non_intra_quantiser_matrix})
+            for (int i = 0, loaded = bits.flag(); loaded && i < 64; i++)
                 matrix[i] = static_cast<uint8_t>(bits.read(8));
-        }
+    }
+
+    // As FFmpeg does, matrices are sent with every picture, the defaults of 6.3.11 included.
+    static VAIQMatrixBufferMPEG2 defaultMatrices() {
+        constexpr std::array<uint8_t, 64> intra{
+            8,  16, 16, 19, 16, 19, 22, 22, 22, 22, 22, 22, 26, 24, 26, 27, 27, 27, 26, 26, 26, 26, //
+            27, 27, 27, 29, 29, 29, 34, 34, 34, 29, 29, 29, 27, 27, 29, 29, 32, 32, 34, 34, 37, 38, //
+            37, 35, 35, 34, 35, 38, 38, 40, 40, 40, 48, 48, 46, 46, 56, 56, 58, 69, 69, 83};
+        VAIQMatrixBufferMPEG2 matrices{};
+        matrices.load_intra_quantiser_matrix = matrices.load_non_intra_quantiser_matrix = 1;
+        std::ranges::copy(intra, matrices.intra_quantiser_matrix);
+        std::ranges::fill(matrices.non_intra_quantiser_matrix, uint8_t{16});
+        return matrices;
     }
 
     void parsePicture(Bits& bits) { // 6.2.3
@@ -107,8 +117,9 @@ private:
     }
 
     void parseSlice(std::span<const uint8_t> unit, uint32_t code) { // 6.2.4
-        Bytes data{0, 0, 1};
-        data.insert(data.end(), unit.begin(), unit.end());
+        Bytes data(3 + unit.size());
+        data[2] = 1;
+        std::ranges::copy(unit, data.begin() + 3);
         Bits bits(unit.subspan(1));
         VASliceParameterBufferMPEG2 slice{};
         slice.slice_data_size = static_cast<uint32_t>(data.size());
@@ -119,7 +130,7 @@ private:
         coded_.back().slices.emplace_back(slice, std::move(data));
     }
 
-    VAIQMatrixBufferMPEG2 matrices_{};
+    VAIQMatrixBufferMPEG2 matrices_ = defaultMatrices();
     std::vector<Coded> coded_;
 };
 

@@ -25,7 +25,7 @@ class Player {
 public:
     // Makes config, surfaces and context. The display must outlive the player.
     Player(const Display& display, const Stream& stream);
-    // Destroys what is left of them.
+    // Destroys what is left of them, if the display is not terminated.
     ~Player();
     Player(const Player&) = delete;
     Player& operator=(const Player&) = delete;
@@ -48,10 +48,14 @@ public:
     Outcome submit(VASurfaceID target, const Picture& picture);
     Outcome submit(VASurfaceID target, std::vector<VABufferID> buffers);
 
+    // A picture that is not part of the stream may have reached the device; see expectRestIsRight().
+    void stray() { strayed_ = true; }
     // Submits the next picture of the stream; throws if that fails.
     void playOne();
     void play(size_t count);
-    // Decodes what remains and looks at every picture: the context must be as good as new, whatever came before.
+    // Decodes what remains and looks at every picture: the context must be as good as new, whatever came before. If a
+    // picture that is not part of the stream has reached the device, it starts again from the first picture, which
+    // needs no other: a device may go by the order in which pictures come.
     void expectRestIsRight();
     // The surface holds picture `index`: success when synchronised, and the right pixels where the device has them.
     void expectPicture(size_t index);
@@ -67,6 +71,7 @@ private:
     std::vector<VASurfaceID> surfaces_;
     std::vector<VABufferID> buffers_;
     size_t next_ = 0;
+    bool strayed_ = false;
 };
 
 } // namespace va_suite

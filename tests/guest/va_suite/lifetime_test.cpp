@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// Displays and threads: several of both, in any order.
+#include <atomic>
+#include <thread>
+
+#include <unistd.h>
+#include <va/va_drmcommon.h>
+
+#include "test_case.h"
+
+namespace va_suite {
+
+namespace {
+
+class Lifetime : public CodecTest {};
+
+TEST_P(Lifetime, TwoDisplaysOfOneProcess) {
+    Display other;
+    Player one(display, stream()), two(other, stream());
+    one.play(3);
+    two.play(3);
+    one.expectRestIsRight();
+    display.terminate();
+    two.expectRestIsRight();
+}
+
+TEST_P(Lifetime, OneAfterTheOther) {
+    // The module stays in memory (RTLD_NODELETE): nothing of the display before must be left in it.
+    for (int i = 0; i < 5; i++) {
+        Display again;
+        Player player(again, stream());
+        player.expectRestIsRight();
+    }
+}
+
+TEST_P(Lifetime, TerminatedWithEverythingAlive) {
+    Display own;
+    Player player(own, stream());
+    player.play(4);
+    VAImage derived{};
+    REQUIRE_VA(vaDeriveImage(own, player.surface(0), &derived));
+    void* data = nullptr;
+    REQUIRE_VA(vaMapBuffer(own, derived.buf, &data));
+    REQUIRE_VA(vaBeginPicture(own, player.context(), player.spare()));
+    const std::vector<VABufferID> leftBehind = player.buffersOf(player.picture(4));
+    own.terminate();
+}
+
+TEST_P(Lifetime, ContextOfAnotherSizeAfterwards) {
+    Player player(display, stream());
+    player.expectRestIsRight();
+    VAContextID context = VA_INVALID_ID;
+    for (const int size : {64, 512, 1024}) {
+        REQUIRE_VA(vaCreateContext(display, player.config(), size, size, VA_PROGRESSIVE, nullptr, 0, &context));
+        REQUIRE_VA(vaDestroyContext(display, context));
+    }
+    player.destroyContext();
+    player.createContext();
+    EXPECT_TRUE(player.submit(player.surface(0), player.picture(0)).ok());
+    player.expectPicture(0);
+}
+
+TEST_P(Lifetime, ManyThreads) {
+    Player player(display, stream());
+    std::atomic<bool> stop = false;
+    std::vector<std::thread> threads;
+    const auto repeat = [&](auto action) {
+        threads.emplace_back([&stop, action] {
+            while (!stop)
+                action();
+        });
+    };
+    repeat([&] {
+        VASurfaceID surfaces[3];
+        REQUIRE_VA(vaCreateSurfaces(display, VA_RT_FORMAT_YUV420, 64, 64, surfaces, 3, nullptr, 0));
+        VADRMPRIMESurfaceDescriptor prime{};
+        REQUIRE_VA(vaExportSurfaceHandle(display, surfaces[0], VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2,
+                                         VA_EXPORT_SURFACE_COMPOSED_LAYERS, &prime));
+        ::close(prime.objects[0].fd);
+        REQUIRE_VA(vaDestroySurfaces(display, surfaces, 3));
+    });
+    repeat([&] { // the client's renderer
+        for (size_t i = 0; i < stream().pictureCount && !stop; i++) {
+            vaSyncSurface(display, player.surface(i));
+            VADRMPRIMESurfaceDescriptor prime{};
+            if (vaExportSurfaceHandle(display, player.surface(i), VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2,
+                                      VA_EXPORT_SURFACE_SEPARATE_LAYERS, &prime) == VA_STATUS_SUCCESS)
+                ::close(prime.objects[0].fd);
+        }
+    });
+    repeat([&] {
+        VASurfaceStatus status{};
+        for (size_t i = 0; i < stream().pictureCount; i++)
+            EXPECT_EQ(vaQuerySurfaceStatus(display, player.surface(i), &status), VA_STATUS_SUCCESS);
+        VAImage derived{};
+        void* data = nullptr;
+        REQUIRE_VA(vaDeriveImage(display, player.surface(0), &derived));
+        if (vaMapBuffer(display, derived.buf, &data) == VA_STATUS_SUCCESS)
+            REQUIRE_VA(vaUnmapBuffer(display, derived.buf));
+        REQUIRE_VA(vaDestroyImage(display, derived.image_id));
+    });
+    repeat([&] { // another decoder
+        Player other(display, stream());
+        other.play(3);
+        other.expectPicture(0);
+    });
+    for (int round = 0; round < 5; round++)
+        for (size_t i = 0; i < stream().pictureCount; i++) {
+            const Outcome outcome = player.submit(player.surface(i), player.picture(i));
+            ASSERT_TRUE(outcome.ok()) << describe(outcome);
+        }
+    stop = true;
+    for (std::thread& thread : threads)
+        thread.join();
+    player.expectRestIsRight();
+}
+
+TEST_P(Lifetime, ContextDestroyedUnderAnotherThread) {
+    for (int round = 0; round < 20; round++) {
+        Player player(display, stream());
+        std::thread thread([&] {
+            try {
+                player.play(stream().pictureCount);
+            } catch (const std::runtime_error&) { // the context is gone
+            }
+        });
+        std::this_thread::sleep_for(std::chrono::microseconds(500 * round));
+        vaDestroyContext(display, player.context());
+        thread.join();
+        for (size_t i = 0; i < stream().pictureCount; i++)
+            vaSyncSurface(display, player.surface(i));
+    }
+}
+
+VA_SUITE_FOR_ALL_CODECS(Lifetime);
+
+} // namespace
+
+} // namespace va_suite
