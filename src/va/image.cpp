@@ -170,6 +170,9 @@ Status createImage(Driver& driver, VAImageFormat* format, int width, int height,
         return {VA_STATUS_ERROR_INVALID_IMAGE_FORMAT, "image format " + fourccName(format->fourcc)};
     // Rows start at multiples of 64: vector units and clients' own copies like it.
     const uint32_t pitch = (static_cast<uint32_t>(width) * pixels->planes[0].bytes + 63) / 64 * 64;
+    // A bound on all planes together: offsets and sizes have 32 bits.
+    if (uint64_t{pitch} * (static_cast<uint32_t>(height) + 1) * pixels->planeCount > INT32_MAX)
+        return {VA_STATUS_ERROR_ALLOCATION_FAILED, strprintf("an image of %dx%d", width, height)};
     const Layout layout =
         Layout::linear(*pixels, static_cast<uint32_t>(width), static_cast<uint32_t>(height), pitch, 0);
     auto buffer = std::make_shared<Buffer>();
