@@ -16,7 +16,7 @@ HEADER = re.compile(r'^\s*\S.*-\d+\s+\[\d+\]\s+\S+\s+[\d.]+: (\w+):(.*)$')
 FIELD = re.compile(r'^\s*([A-Za-z_][\w.\[\]]*)(?::\s*|\s+|$)(.*)$')
 OUTPUT = re.compile(r'type = VIDEO_OUTPUT\w*,.* timestamp = (\d+)')
 DPB_ENTRY = re.compile(r'\[(\d+)\]: reference_ts (\d+), pic_num (\d+) frame_num (\d+) fields (\S*) top_field_order_cnt (-?\d+) '
-                       r'bottom_field_order_cnt (-?\d+) flags (\S*)')
+                       r'bottom_field_order_cnt (-?\d+) flags ?(\S*)')
 DPB_FIELDS = ('reference_ts', 'pic_num', 'frame_num', 'fields', 'top_field_order_cnt', 'bottom_field_order_cnt', 'flags')
 REFERENCE = re.compile(r'\[(\d+)\]: fields (\S*) index (\d+)')
 TIMESTAMP = re.compile(r'_ts$|^hevc_dpb_entry\.timestamp$')

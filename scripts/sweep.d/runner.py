@@ -37,8 +37,10 @@ TRACING = '/sys/kernel/tracing'
 
 
 def libva_command(task):
+    # FFmpeg has no VA profile for streams of Baseline that do not say that they are of Constrained Baseline: most of them are.
+    mismatch = ['-hwaccel_flags', 'allow_profile_mismatch'] if task.get('baseline') else []
     return ['ffmpeg', '-hide_banner', '-nostdin', '-v', 'verbose', '-hwaccel', 'vaapi', '-hwaccel_output_format', 'vaapi', '-vaapi_device',
-            '/dev/dri/renderD128', '-i', task['path'], '-map', '0:v:0', '-fps_mode', 'passthrough', '-noautoscale',
+            '/dev/dri/renderD128', *mismatch, '-i', task['path'], '-map', '0:v:0', '-fps_mode', 'passthrough', '-noautoscale',
             '-vf', f'hwdownload,format={task["format"]}', '-f', 'framemd5', '-']
 
 
@@ -97,7 +99,7 @@ def drain(stream, chunks):
     """Keeps the start and the end of what a client complains about."""
     for line in stream:
         text = line.decode(errors='replace')
-        if TELLING.search(text) and not IDLE.search(text):
+        if FALLBACK.search(text) or TELLING.search(text) and not IDLE.search(text):
             chunks.append(text)
             if len(chunks) > 400:
                 del chunks[200]

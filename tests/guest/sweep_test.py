@@ -1,0 +1,452 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The sweep's own logic: what must fail does fail, and what is read is read right. Needs no guest."""
+
+import contextlib
+import hashlib
+import importlib.machinery
+import importlib.util
+import io
+import json
+import os
+import struct
+import sys
+import tempfile
+import types
+import unittest
+
+sys.dont_write_bytecode = True
+SCRIPTS = os.path.join(os.path.dirname(os.path.realpath(__file__)), '../../scripts')
+sys.path.insert(0, os.path.join(SCRIPTS, 'sweep.d'))
+import h264_rewrite  # pylint: disable=wrong-import-position
+import mpeg2_rewrite  # pylint: disable=wrong-import-position
+import payload  # pylint: disable=wrong-import-position
+import runner  # pylint: disable=wrong-import-position
+import streams as library  # pylint: disable=wrong-import-position
+import verdict as judge  # pylint: disable=wrong-import-position
+
+FIXTURES = os.path.realpath(os.path.join(SCRIPTS, '../fixtures'))
+
+
+def load_sweep():
+    """scripts/hash-sweep as a module, though its name is no module's."""
+    loader = importlib.machinery.SourceFileLoader('hash_sweep', os.path.join(SCRIPTS, 'hash-sweep'))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader('hash_sweep', loader))
+    loader.exec_module(module)
+    return module
+
+
+sweep = load_sweep()
+GOOD_FRAMES = ['6:aa', '6:bb', '6:cc']
+
+
+def result(frames=None, error=None, **more):
+    return {'frames': GOOD_FRAMES if frames is None else frames, 'error': error, 'status': 0, 'log': '', 'seconds': 1, **more}
+
+
+def stream(expect='decode', **results):
+    made = library.Stream('h264', '/nowhere/a.h264', {'expect': expect, 'frames': '3', 'md5_nv12': 'whole'})
+    made.results = {'sw': {'frames': GOOD_FRAMES, 'md5': 'whole', 'log': ''}, **results}
+    return made
+
+
+class Verdict(unittest.TestCase):
+    def check(self, made, expected, pixels=True, exceptions=()):
+        self.assertIn(expected, judge.verdict(made, pixels, exceptions)[0])
+
+    def is_good(self, made, **options):
+        return judge.verdict(made, options.get('pixels', True), options.get('exceptions', ()))[0] in judge.GOOD
+
+    def test_all_equal(self):
+        self.check(stream(libva=result(), kdirect=result()), 'ok')
+
+    def test_one_wrong_frame_fails_in_each_column(self):
+        wrong = result(['6:aa', '6:xx', '6:cc'])
+        self.check(stream(libva=wrong, kdirect=result()), 'libva != sw: 1 of 3 frames, first 1')
+        self.check(stream(libva=result(), kdirect=wrong), 'kdirect != sw: 1 of 3 frames, first 1')
+
+    def test_a_frame_of_another_size_with_the_same_hash_fails(self):
+        self.assertFalse(self.is_good(stream(libva=result(['7:aa', '6:bb', '6:cc']))))
+
+    def test_a_missing_frame_fails(self):
+        self.check(stream(libva=result(['6:aa', '6:bb'])), 'libva has 2 frames, sw 3')
+        self.check(stream(libva=result(['6:aa', '6:bb'])), 'libva has 2 frames, sw 3', pixels=False)
+
+    def test_a_wrong_hash_in_the_table_fails(self):
+        made = stream(libva=result(), kdirect=result())
+        made.md5 = 'corrupted'
+        self.check(made, 'not the hash that the table has')
+
+    def test_software_fallback_fails_even_with_the_right_frames(self):
+        self.check(stream(libva=result(error='software fallback'), kdirect=result()), 'software fallback')
+
+    def test_crash_hang_and_death_fail(self):
+        for error in ('signal 11', 'timeout', 'guest died'):
+            self.check(stream(libva=result(error=error)), error)
+
+    def test_no_frames_anywhere_fail(self):
+        made = stream(libva=result([]), kdirect=result([]))
+        made.results['sw']['frames'], made.count = [], 0
+        self.check(made, 'no frame at all')
+
+    def test_without_software_the_kernel_decides(self):
+        made = stream(libva=result(['6:xx', '6:bb', '6:cc']), kdirect=result())
+        del made.results['sw']
+        self.check(made, 'libva != kdirect')
+
+    def test_on_visl_pixels_do_not_count(self):
+        self.check(stream(libva=result(['1:x'] * 3), kdirect=result(['1:y'] * 3)), 'ok', pixels=False)
+
+    def test_refusal(self):
+        self.check(stream('refuse', libva=result([], error='software fallback')), 'declined')
+        self.check(stream('refuse', libva=result([])), 'declined')
+        self.check(stream('refuse', libva=result()), 'not declined: 3 frames')
+        self.check(stream('refuse', libva=result([], error='signal 6')), 'signal 6')
+        self.check(stream('refuse', libva=result([], error='timeout')), 'timeout')
+        self.check(stream('any', libva=result([])), 'declined')
+        self.check(stream('any', libva=result()), 'ok')
+        self.check(stream('any', libva=result(['6:xx'] * 3)), 'libva != sw')
+
+    def test_exceptions_excuse_the_other_client_only(self):
+        rules = [(('h264', 'a.*'), 'known')]
+        self.check(stream(libva=result(), kdirect=result([])), 'ok but for the client', exceptions=rules)
+        self.assertFalse(self.is_good(stream(libva=result([]), kdirect=result([])), exceptions=rules))
+        self.assertFalse(self.is_good(stream(libva=result(), kdirect=result([])), exceptions=[(('h264', 'b.*'), 'known')]))
+
+
+class Clients(unittest.TestCase):
+    """What the clients print, and how it is read."""
+
+    def test_fallback_is_seen_in_what_ffmpeg_says(self):
+        for line in ('[h264 @ 0x1] Failed setup for format vaapi: hwaccel initialisation returned error.',
+                     "Impossible to convert between the formats supported by the filter 'a' and the filter 'b'"):
+            self.assertTrue(runner.FALLBACK.search(line))
+        self.assertFalse(runner.FALLBACK.search('[h264 @ 0x1] Reinit context to 176x144, pix_fmt: yuv420p'))
+
+    def test_what_counts_as_fallback_is_kept_of_the_log(self):
+        lines = [b'Failed setup for format vaapi: hwaccel initialisation returned error.\n', b'Stream mapping:\n',
+                 b'No support for codec h264 profile 110.\n', b'Impossible to convert between the formats supported by the filter\n']
+        kept = []
+        runner.drain(lines, kept)
+        self.assertEqual(len(kept), 3)
+
+    def test_framemd5(self):
+        text = [b'#format: frame checksums\n', b'#stream#, dts, pts, duration, size, hash\n',
+                b'0,          0,          0,        1,    38016, 0123\n', b'0,          1,          1,        1,      600, abcd\n']
+        self.assertEqual(runner.read_framemd5(text), ['38016:0123', '600:abcd'])
+
+    @staticmethod
+    def packet(kind, body):
+        return bytes(4) + struct.pack('>HI', kind, len(body)) + bytes(52) + body
+
+    def test_gdp_with_a_change_of_size(self):
+        def caps(width, height):
+            return self.packet(2, f'video/x-raw, format=(string)NV12, width=(int){width}, height=(int){height}\0'.encode())
+        plain = bytes(range(24))                                   # 4x4: rows of 4, nothing to strip
+        padded = b'abXX' b'cdXX' b'uvXX'                           # 2x2: rows of 2 in strides of 4
+        data = self.packet(64, b'event') + caps(4, 4) + self.packet(1, plain) + caps(2, 2) + self.packet(1, padded)
+        frames = runner.read_gdp(io.BytesIO(data + self.packet(1, padded)[:40]))  # the last is cut off
+        self.assertEqual(frames, [f'24:{hashlib.md5(plain).hexdigest()}', f'6:{hashlib.md5(b"abcduv").hexdigest()}'])
+
+    def test_gdp_odd_height_is_padded_to_two_rows(self):
+        padded = b'abcd' b'efgh' b'ijkl' b'....' b'uvuv' b'wxwx'
+        self.assertEqual(runner.tight(padded, 4, 3, 1), b'abcdefghijkluvuvwxwx')
+
+    def run_client(self, command, **settings):
+        saved, runner.libva_command = runner.libva_command, lambda task: command
+        try:
+            return runner.decode({'column': 'libva', 'codec': 'h264', 'path': '', 'format': 'nv12'}, {'driver': '', 'timeout': 20, **settings})
+        finally:
+            runner.libva_command = saved
+
+    def test_a_client_that_crashes(self):
+        self.assertEqual(self.run_client(['sh', '-c', 'echo 0,0,0,1,6,aa; kill -SEGV $$'])['error'], 'signal 11')
+
+    def test_a_client_that_hangs(self):
+        self.assertEqual(self.run_client(['sleep', '60'], timeout=0.2)['error'], 'timeout')
+
+    def test_a_client_that_falls_back(self):
+        found = self.run_client(['sh', '-c', 'echo 0,0,0,1,6,aa; echo Failed setup for format vaapi >&2'])
+        self.assertEqual((found['frames'], found['error']), (['6:aa'], 'software fallback'))
+
+
+def trace_of(stamps, picture='', quant='0x8'):
+    """What visl says of one MPEG-2 picture after another: (timestamp, type, forward, backward)."""
+    text = '# tracer: nop\n#\n'
+    for stamp, kind, forward, backward in stamps:
+        start = f' gst-launch-1.0-50  [000] .....  {stamp}: '
+        text += f'''{start}v4l2_qbuf: minor = 0, index = 0, type = VIDEO_OUTPUT_MPLANE, bytesused = 0, flags = X, timestamp = {stamp}, sequence = 0
+{start}v4l2_qbuf: minor = 0, index = 0, type = VIDEO_CAPTURE_MPLANE, bytesused = 0, flags = X, timestamp = 0, sequence = 0
+{start}v4l2_ctrl_mpeg2_sequence: \nhorizontal_size 176\nflags PROGRESSIVE\n
+{start}v4l2_ctrl_mpeg2_picture: \nbackward_ref_ts {backward}\nforward_ref_ts {forward}\nflags {picture}\nf_code {{
+0f 0f 0f 0f
+}}\npicture_coding_type: {kind}
+{start}v4l2_ctrl_mpeg2_quantisation: \nintra_quantiser_matrix {{{quant},0x10}}\n'''
+    return text.splitlines()
+
+
+H264_TRACE = '''
+ ffmpeg-50 [000] ..... 1: v4l2_qbuf: minor = 0, type = VIDEO_OUTPUT_MPLANE, timestamp = 7000, sequence = 0
+ ffmpeg-50 [000] ..... 2: v4l2_ctrl_h264_sps:
+profile_idc 77
+flags FRAME_MBS_ONLY
+ ffmpeg-50 [000] ..... 3: v4l2_ctrl_h264_pps:
+weighted_bipred_idc 0
+flags ENTROPY_CODING_MODE
+ ffmpeg-50 [000] ..... 4: v4l2_ctrl_h264_slice_params:
+slice_type I
+num_ref_idx_l0_active_minus1 0
+num_ref_idx_l1_active_minus1 0
+flags
+ ffmpeg-50 [000] ..... 5: v4l2_h264_ref_pic_list0: [0]: fields TOP_FIELD_REF|0xfc index 255
+ ffmpeg-50 [000] ..... 6: v4l2_ctrl_h264_pred_weights:
+luma_log2_weight_denom 0
+ ffmpeg-50 [000] ..... 7: v4l2_qbuf: minor = 0, type = VIDEO_OUTPUT_MPLANE, timestamp = 9000, sequence = 0
+ ffmpeg-50 [000] ..... 8: v4l2_ctrl_h264_sps:
+profile_idc 77
+flags FRAME_MBS_ONLY
+ ffmpeg-50 [000] ..... 9: v4l2_ctrl_h264_pps:
+weighted_bipred_idc 0
+flags ENTROPY_CODING_MODE|WEIGHTED_PRED
+ ffmpeg-50 [000] ..... 10: v4l2_ctrl_h264_slice_params:
+slice_type P
+num_ref_idx_l0_active_minus1 0
+num_ref_idx_l1_active_minus1 0
+flags
+ ffmpeg-50 [000] ..... 11: v4l2_h264_ref_pic_list0: [0]: fields TOP_FIELD_REF|BOTTOM_FIELD_REF index 1
+ ffmpeg-50 [000] ..... 12: v4l2_h264_ref_pic_list0: [1]: fields TOP_FIELD_REF|0xfc index 255
+ ffmpeg-50 [000] ..... 13: v4l2_h264_dpb_entry: [0]: reference_ts 0, pic_num 0 frame_num 0 fields  top_field_order_cnt 0 bottom_field_order_cnt 0 flags
+ ffmpeg-50 [000] ..... 14: v4l2_h264_dpb_entry: [1]: reference_ts 7000, pic_num 3 frame_num 3 fields TOP_FIELD_REF|BOTTOM_FIELD_REF \
+top_field_order_cnt -2 bottom_field_order_cnt -1 flags VALID|ACTIVE
+ ffmpeg-50 [000] ..... 15: v4l2_ctrl_h264_pred_weights:
+luma_log2_weight_denom 5
+# payload 0 12 aaaa
+# payload 1 34 bbbb
+'''
+
+
+class Payload(unittest.TestCase):
+    IPB = ((1000, 1, 0, 0), (2000, 2, 1000, 0), (3000, 3, 1000, 2000))
+
+    def test_fields_and_references(self):
+        jobs = payload.parse(trace_of(self.IPB), 'mpeg2')
+        self.assertEqual([job.picture for job in jobs], [0, 1, 2])
+        self.assertEqual(jobs[0].fields['mpeg2_sequence.horizontal_size'], '176')
+        self.assertEqual(jobs[0].fields['mpeg2_picture.f_code'], '0f 0f 0f 0f')
+        self.assertEqual([job.fields['mpeg2_picture.forward_ref_ts'] for job in jobs], ['unused', '#0', '#0'])
+        self.assertEqual([job.fields['mpeg2_picture.backward_ref_ts'] for job in jobs], ['unused', 'unused', '#1'])
+
+    def test_other_timestamps_are_the_same_payload(self):
+        other = ((0, 1, 5, 5), (77, 2, 0, 5), (33, 3, 0, 77))
+        ours, theirs = (payload.parse(trace_of(stamps), 'mpeg2') for stamps in (self.IPB, other))
+        self.assertEqual([job.fields for job in ours], [job.fields for job in theirs])
+
+    def test_slices_of_a_picture_share_its_number(self):
+        jobs = payload.parse(trace_of(((5, 1, 0, 0), (5, 1, 0, 0), (6, 2, 5, 0))), 'mpeg2')
+        self.assertEqual([job.picture for job in jobs], [0, 0, 1])
+
+    def test_h264(self):
+        first, second = payload.parse(H264_TRACE.splitlines(), 'h264')
+        self.assertEqual(first.fields['h264_slice_params.flags'], '')
+        self.assertEqual(first.fields['h264_ref_pic_list0.index'], '')
+        self.assertEqual(first.fields['h264_pred_weights.luma_log2_weight_denom'], payload.UNUSED)
+        self.assertEqual(second.fields['h264_pred_weights.luma_log2_weight_denom'], '5')
+        self.assertEqual(second.fields['h264_ref_pic_list0.index'], '#0')
+        self.assertEqual(second.fields['h264_dpb_entry.reference_ts'], '#0')
+        self.assertEqual(second.fields['h264_dpb_entry.top_field_order_cnt'], '-2')
+        self.assertEqual((first.payload, second.payload), ((12, 'aaaa'), (34, 'bbbb')))
+
+    def compare(self, ours, theirs, exceptions=()):
+        summary = payload.Summary(exceptions)
+        words = summary.add(stream(), *(payload.parse(trace, 'mpeg2') for trace in (ours, theirs)))
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            good = summary.print_table()
+        return words, good, output.getvalue()
+
+    def test_equal(self):
+        words, good, output = self.compare(trace_of(self.IPB), trace_of(self.IPB))
+        self.assertIsNone(words)
+        self.assertTrue(good)
+        self.assertIn('h264: payloads equal in 10 / 10 fields, 0 explained, 0 not; in 30 / 30 values', output)
+
+    def test_a_difference_fails_and_is_shown(self):
+        words, good, output = self.compare(trace_of(self.IPB, quant='0x8'), trace_of(self.IPB, quant='0x9'))
+        self.assertEqual(words, '3 values differ')
+        self.assertFalse(good)
+        self.assertIn("intra_quantiser_matrix: 3 times in 1 streams; h264/a.h264 picture 0: libva '0x8,0x10', kdirect '0x9,0x10'", output)
+
+    def test_an_explained_difference_is_shown_and_does_not_fail(self):
+        rule = (('h264', '*', 'mpeg2_quantisation.intra*', '0x8*', '*'), 'clause 1.2.3')
+        words, good, output = self.compare(trace_of(self.IPB, quant='0x8'), trace_of(self.IPB, quant='0x9'), [rule])
+        self.assertIsNone(words)
+        self.assertTrue(good)
+        self.assertIn('explained: clause 1.2.3', output)
+        self.assertIn('1 explained, 0 not', output)
+
+    def test_the_same_difference_with_other_values_is_not_explained(self):
+        rule = (('h264', '*', 'mpeg2_quantisation.intra*', '0x7*', '*'), 'clause 1.2.3')
+        self.assertFalse(self.compare(trace_of(self.IPB, quant='0x8'), trace_of(self.IPB, quant='0x9'), [rule])[1])
+
+    def test_a_missing_job_fails(self):
+        words, good, _ = self.compare(trace_of(self.IPB), trace_of(self.IPB[:2]))
+        self.assertEqual(words, 'libva sent 3 jobs, kdirect 2')
+        self.assertFalse(good)
+
+    def test_an_empty_trace_fails(self):
+        self.assertFalse(self.compare([], [])[1])
+
+    def test_tables_of_exceptions_are_well_formed(self):
+        folder = os.path.dirname(os.path.realpath(__file__))
+        for patterns, reason in payload.read_exceptions(os.path.join(folder, 'payload_exceptions.tsv')):
+            self.assertEqual(len(patterns), 5)
+            self.assertGreater(len(reason), 20)
+        for patterns, reason in judge.read_exceptions(os.path.join(folder, 'client_exceptions.tsv')):
+            self.assertEqual(len(patterns), 2)
+            self.assertGreater(len(reason), 20)
+
+
+class Guests(unittest.TestCase):
+    """A guest that dies costs the stream that killed it, and no other."""
+
+    def run_tasks(self, deadly, together=2):
+        class Mortal(sweep.Guest):
+            boots_of = []
+
+            def boot(self, tasks, done):
+                self.boots_of.append([task['id'] for task in tasks])
+                started, ended = set(), set()
+                for at in range(0, len(tasks), together):
+                    now = tasks[at:at + together]
+                    started |= {task['id'] for task in now}
+                    if any(task['id'] in deadly for task in now):
+                        return started, ended
+                    for task in now:
+                        ended.add(task['id'])
+                        done(task, result())
+                return started, ended
+
+        guest, seen = Mortal(types.SimpleNamespace(), ''), {}
+        guest.boots_of = []
+
+        def done(task, outcome):
+            self.assertNotIn(task['id'], seen)
+            seen[task['id']] = outcome['error']
+        guest.run([{'id': number} for number in range(6)], done)
+        return seen, guest.boots_of
+
+    def test_all_live(self):
+        seen, boots = self.run_tasks(())
+        self.assertEqual((seen, len(boots)), ({number: None for number in range(6)}, 1))
+
+    def test_one_dies(self):
+        seen, boots = self.run_tasks((2,))
+        self.assertEqual([number for number, error in seen.items() if error], [2])
+        self.assertEqual((len(seen), boots[1:]), (6, [[2], [3], [4, 5]]))
+
+    def test_all_die(self):
+        seen, _ = self.run_tasks(range(6))
+        self.assertEqual(set(seen.values()), {'guest died'})
+
+    def test_lines_end_with_silence(self):
+        reading, writing = os.pipe()
+        os.write(writing, b'one\ntwo\nhal')
+        with os.fdopen(reading, 'rb', 0) as pipe:
+            self.assertEqual(list(sweep.lines_of(pipe, 0.05)), [b'one', b'two'])
+        os.close(writing)
+
+
+class Table(unittest.TestCase):
+    """The report, its JSON, and its exit status."""
+
+    def report(self, libva, device='daedalus'):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, 'out.json')
+            options = types.SimpleNamespace(device=device, payloads=False, columns=['libva', 'kdirect', 'sw'], json=path, logs=0, keep=None)
+            made = stream()
+            results, made.results = {'sw': made.results['sw'], 'kdirect': result(), 'libva': libva}, {}
+            with contextlib.redirect_stdout(io.StringIO()) as output:
+                report = sweep.Report(options, [made], folder)
+                for column, outcome in results.items():
+                    report.add(made, column, outcome)
+                status = report.end()
+            with open(path, encoding='utf-8') as file:
+                return status, json.load(file), output.getvalue()
+
+    def test_good(self):
+        status, rows, output = self.report(result())
+        self.assertEqual(status, 0)
+        row = rows[0]
+        self.assertEqual({key: row[key] for key in ('codec', 'file', 'frames', 'verdict')},
+                         {'codec': 'h264', 'file': 'a.h264', 'frames': 3, 'verdict': 'ok'})
+        self.assertEqual(row['libva'], row['sw'])
+        self.assertEqual(row['kdirect'], row['sw'])
+        self.assertRegex(row['sw'], '^[0-9a-f]{32}$')
+        self.assertIn('h264: 1 of 1 streams', output)
+        self.assertEqual(output.split().count(row['sw'][:8]), 3)
+
+    def test_one_wrong_hash_makes_the_sweep_fail(self):
+        status, rows, _ = self.report(result(['6:aa', '6:bb', '6:cd']))
+        self.assertEqual(status, 1)
+        self.assertNotEqual(rows[0]['libva'], rows[0]['sw'])
+
+    def test_no_frames_have_no_hash(self):
+        status, rows, output = self.report(result([]))
+        self.assertEqual((status, rows[0]['libva']), (1, None))
+        self.assertIn(' none ', output)
+
+
+class Streams(unittest.TestCase):
+    def test_fixtures(self):
+        found = library.find(FIXTURES, ['h264'], ['size-*', 'crop.*22'])
+        self.assertEqual(sorted(each.name for each in found),
+                         ['crop-322x242.h264', 'size-1280x720.h264', 'size-16x16.h264', 'size-64x64.h264', 'size-change.h264'])
+        self.assertTrue(all(each.count and each.md5 and each.expect == 'decode' for each in found))
+
+    def test_a_folder_without_a_table(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(os.path.join(folder, 'vp8'))
+            with open(os.path.join(folder, 'vp8/b.ivf'), 'wb'):
+                pass
+            found = library.find(folder)
+            self.assertEqual([(each.codec, each.name, each.expect) for each in found], [('vp8', 'b.ivf', 'decode')])
+
+    def test_scope(self):
+        def cells(**more):
+            return {'codec': 'h264', 'expect': 'decode', 'pix_fmt': 'yuv420p', 'features': 'CABAC, B', **more}
+        self.assertTrue(library.in_scope(cells()))
+        self.assertFalse(library.in_scope(cells(features='CABAC, interlaced, MBAFF')))
+        self.assertFalse(library.in_scope(cells(pix_fmt='yuv420p10le')))
+        self.assertFalse(library.in_scope(cells(codec='vp9')))
+        self.assertTrue(library.in_scope(cells(codec='mpeg2', features='interlaced-seq, field-mc/dct')))
+        self.assertFalse(library.in_scope(cells(codec='mpeg2', features='interlaced-seq, field-pictures')))
+
+    def test_fixtures_match_their_table(self):
+        with open(os.path.join(FIXTURES, 'fixtures.tsv'), encoding='utf-8') as file:
+            named = {tuple(line.split('\t')[:2]) for line in file.readlines()[1:]}
+        there = {(codec, name) for codec in ('mpeg2', 'h264') for name in os.listdir(os.path.join(FIXTURES, codec))}
+        self.assertEqual(named, there)
+
+
+class Rewriting(unittest.TestCase):
+    """Headers that are read and written unchanged are the same bits."""
+
+    def test_h264_headers_survive(self):
+        for name in ('main-b', 'high-all', 'weighted-p-cavlc', 'scaling-pps', 'long-term-mmco', 'slices-mbs', 'deblock-offsets', 'idr-often'):
+            with open(os.path.join(FIXTURES, f'h264/{name}.h264'), 'rb') as file:
+                data = file.read()
+            again = h264_rewrite.rewrite(data, h264_rewrite.keep)
+            self.assertEqual(h264_rewrite.split(again), h264_rewrite.split(data), name)
+
+    def test_emulation_prevention(self):
+        for nal in (b'\x65\x00\x00\x00\x00\x01', b'\x65\x00\x00\x03\x01', b'\x65\x00\x00\x02\x80'):
+            self.assertEqual(h264_rewrite.split(h264_rewrite.join([nal])), [nal])
+
+    def test_mpeg2_parts_survive(self):
+        with open(os.path.join(FIXTURES, 'mpeg2/matrices.m2v'), 'rb') as file:
+            data = file.read()
+        self.assertEqual(b''.join(mpeg2_rewrite.split(data)), data)
+        self.assertEqual(mpeg2_rewrite.matrices_in_extension(data, ()), data)
+
+
+if __name__ == '__main__':
+    unittest.main()
