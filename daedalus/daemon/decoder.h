@@ -34,6 +34,8 @@ public:
 std::unique_ptr<Decoder> makeH264Decoder();
 std::unique_ptr<Decoder> makeHevcDecoder();
 std::unique_ptr<Decoder> makeMpeg2Decoder();
+std::unique_ptr<Decoder> makeVp8Decoder();
+std::unique_ptr<Decoder> makeVp9Decoder();
 
 /// ENOTSUP for a codec that is not in the table.
 Result<std::unique_ptr<Decoder>> makeDecoder(uint32_t fourcc);

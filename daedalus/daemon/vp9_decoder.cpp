@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+//
+// VP9 from V4L2 stateless controls. The payload has its own headers, so libavcodec decodes it as it is, and every field
+// of both controls is checked against it; the eight reference slots are modelled by refresh_frame_flags (6.1.2 of the
+// specification).
+#include "decoder.h"
+
+#include <array>
+#include <optional>
+
+#include "picture_decoder.h"
+#include "references.h"
+#include "vp9_header.h"
+
+namespace daedalus {
+namespace {
+
+class Vp9Decoder final : public Decoder {
+public:
+    Result<void> decode(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) override;
+    void forgetBuffer(uint64_t cookie) override { holds_.forget(cookie); }
+
+private:
+    Result<PictureDecoder::Picture> decodeFrame(const Job& job, std::span<const uint8_t> payload);
+    Result<void> checkReferences(const Job& job, const v4l2_ctrl_vp9_frame& control, const Vp9Header& header) const;
+
+    std::unique_ptr<PictureDecoder> decoder_;
+    Vp9HeaderReader reader_;
+    References holds_;
+    std::array<std::optional<uint64_t>, 8> slots_; ///< timestamps of pictures
+};
+
+Result<void> Vp9Decoder::checkReferences(const Job& job, const v4l2_ctrl_vp9_frame& control,
+                                         const Vp9Header& header) const {
+    const struct {
+        const char* name;
+        uint64_t timestamp;
+    } fields[] = {{"VP9_FRAME.last_frame_ts", control.last_frame_ts},
+                  {"VP9_FRAME.golden_frame_ts", control.golden_frame_ts},
+                  {"VP9_FRAME.alt_frame_ts", control.alt_frame_ts}};
+    for (size_t i = 0; i < 3; ++i) {
+        const auto& slot = slots_[header.refFrameIdx[i]];
+        if (!slot || *slot != fields[i].timestamp)
+            return fail(EINVAL, "%s is %llu, slot %u has %lld", fields[i].name,
+                        static_cast<unsigned long long>(fields[i].timestamp), header.refFrameIdx[i],
+                        slot ? static_cast<long long>(*slot) : -1LL);
+        if (auto checked = holds_.check(job, fields[i].timestamp, fields[i].name); !checked)
+            return checked;
+    }
+    return {};
+}
+
+Result<PictureDecoder::Picture> Vp9Decoder::decodeFrame(const Job& job, std::span<const uint8_t> payload) {
+    const auto control = job.control<v4l2_ctrl_vp9_frame>(V4L2_CID_STATELESS_VP9_FRAME, "VP9_FRAME");
+    if (!control)
+        return tl::unexpected(control.error());
+    const auto compressed =
+        job.control<v4l2_ctrl_vp9_compressed_hdr>(V4L2_CID_STATELESS_VP9_COMPRESSED_HDR, "VP9_COMPRESSED_HDR");
+    if (!compressed)
+        return tl::unexpected(compressed.error());
+    const auto header = reader_.read(payload);
+    if (!header)
+        return tl::unexpected(header.error());
+    auto checked = checkVp9Frame(*control, *header).and_then([&] {
+        return checkVp9CompressedHeader(*compressed, header->compressed);
+    });
+    if (checked && !header->intra)
+        checked = checkReferences(job, *control, *header);
+    if (!checked)
+        return tl::unexpected(checked.error());
+    if (!decoder_) {
+        auto decoder = PictureDecoder::create(AV_CODEC_ID_VP9);
+        if (!decoder)
+            return tl::unexpected(decoder.error());
+        decoder_ = std::move(*decoder);
+    }
+    auto decoded = decoder_->decode(payload, PictureDecoder::Expect::Frame);
+    for (size_t i = 0; decoded && i < slots_.size(); ++i) {
+        if (header->refreshFrameFlags >> i & 1)
+            slots_[i] = job.timestamp();
+    }
+    return decoded;
+}
+
+Result<void> Vp9Decoder::decode(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) {
+    holds_.overwrite(job.header.capture.cookie);
+    const auto decoded = decodeFrame(job, payload);
+    if (!decoded) {
+        // What libavcodec and the slots hold now is in doubt: begin anew at the next intra frame.
+        decoder_.reset();
+        reader_ = {};
+        slots_ = {};
+        return tl::unexpected(decoded.error());
+    }
+    holds_.decoded(job.header.capture.cookie, job.timestamp());
+    return sink.store(*decoded->frame, job.header.format, job.header.capture);
+}
+
+} // namespace
+
+std::unique_ptr<Decoder> makeVp9Decoder() {
+    return std::make_unique<Vp9Decoder>();
+}
+
+} // namespace daedalus

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: MIT
+//
+// Both headers of a VP9 frame, read from the payload: nothing here is taken from a control. Clauses are those of the
+// VP9 Bitstream & Decoding Process Specification, version 0.6.
+#include "vp9_header.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "bit_reader.h"
+#include "field_check.h"
+#include "vp8_bool_coder.h"
+
+namespace daedalus {
+
+/// uncompressed_header() (6.2), into the fields of the control.
+class Vp9HeaderReader::Uncompressed {
+public:
+    Uncompressed(std::span<const uint8_t> payload, const State& state, bool started)
+        : bits_(payload), state_(state), started_(started) {}
+
+    Result<void> read(Vp9Header& header) {
+        v4l2_ctrl_vp9_frame& frame = header.frame;
+        if (bits_.bits(2) != 2)
+            return fail(EBADMSG, "no frame_marker");
+        const uint32_t low = bits_.bit(), high = bits_.bit();
+        frame.profile = static_cast<uint8_t>(2 * high + low);
+        if (frame.profile != 0)
+            return fail(ENOTSUP, "profile %u", frame.profile);
+        frame.bit_depth = 8;
+        frame.flags = V4L2_VP9_FRAME_FLAG_X_SUBSAMPLING | V4L2_VP9_FRAME_FLAG_Y_SUBSAMPLING;
+        if (bits_.flag())
+            return fail(EBADMSG, "show_existing_frame: there is nothing to decode");
+        const bool key = bits_.bit() == 0;
+        set(frame, key, V4L2_VP9_FRAME_FLAG_KEY_FRAME);
+        const bool show = set(frame, bits_.flag(), V4L2_VP9_FRAME_FLAG_SHOW_FRAME);
+        const bool resilient = set(frame, bits_.flag(), V4L2_VP9_FRAME_FLAG_ERROR_RESILIENT);
+        bool intraOnly = false;
+        if (!key) {
+            intraOnly = set(frame, !show && bits_.flag(), V4L2_VP9_FRAME_FLAG_INTRA_ONLY);
+            const uint32_t reset = resilient ? 0 : bits_.bits(2);
+            frame.reset_frame_context = static_cast<uint8_t>(reset < 2 ? 0 : reset - 1);
+        }
+        header.intra = key || intraOnly;
+        if (!key && !intraOnly && !started_)
+            return fail(EINVAL, "an inter frame before the first intra frame");
+        if (header.intra && bits_.bits(24) != 0x498342)
+            return fail(EBADMSG, "no frame_sync_code");
+        if (key) {
+            const uint32_t space = bits_.bits(3);
+            if (space == 7)
+                return fail(EBADMSG, "RGB in profile 0");
+            state_.fullSwing = bits_.flag();
+        }
+        set(frame, state_.fullSwing, V4L2_VP9_FRAME_FLAG_COLOR_RANGE_FULL_SWING);
+        header.refreshFrameFlags = static_cast<uint8_t>(key ? 0xff : bits_.bits(8));
+        if (!header.intra)
+            readReferences(header);
+        readSize(header);
+        if (!header.intra)
+            readMotion(frame);
+        set(frame, !resilient && bits_.flag(), V4L2_VP9_FRAME_FLAG_REFRESH_FRAME_CTX);
+        set(frame, resilient || bits_.flag(), V4L2_VP9_FRAME_FLAG_PARALLEL_DEC_MODE);
+        frame.frame_context_idx = static_cast<uint8_t>(bits_.bits(2));
+        if (header.intra || resilient) { // 8.4.2
+            const int8_t deltas[4] = {1, 0, -1, -1};
+            state_.filter = {};
+            std::memcpy(state_.filter.ref_deltas, deltas, sizeof(deltas));
+            state_.segments = {};
+        }
+        readLoopFilter(frame);
+        readQuantization(frame);
+        readSegmentation(frame);
+        readTiles(frame);
+        frame.compressed_header_size = static_cast<uint16_t>(bits_.bits(16));
+        if (bits_.overrun())
+            return fail(EBADMSG, "the uncompressed header runs past the payload");
+        frame.uncompressed_header_size = static_cast<uint16_t>((bits_.position() + 7) / 8);
+        for (unsigned slot = 0; slot < 8; ++slot) {
+            if (header.refreshFrameFlags >> slot & 1)
+                state_.sizes[slot] = {frame.frame_width_minus_1, frame.frame_height_minus_1};
+        }
+        return {};
+    }
+    const State& state() const { return state_; }
+
+private:
+    static bool set(v4l2_ctrl_vp9_frame& frame, bool value, uint32_t flag) {
+        if (value)
+            frame.flags |= flag;
+        return value;
+    }
+    int8_t signedValue(unsigned count) {
+        const auto magnitude = static_cast<int>(bits_.bits(count));
+        return static_cast<int8_t>(bits_.flag() ? -magnitude : magnitude);
+    }
+    uint8_t probability() { return static_cast<uint8_t>(bits_.flag() ? bits_.bits(8) : 255); }
+    uint16_t u16() { return static_cast<uint16_t>(bits_.bits(16)); }
+
+    void readReferences(Vp9Header& header) {
+        constexpr uint8_t bias[3] = {V4L2_VP9_SIGN_BIAS_LAST, V4L2_VP9_SIGN_BIAS_GOLDEN, V4L2_VP9_SIGN_BIAS_ALT};
+        for (unsigned i = 0; i < 3; ++i) {
+            header.refFrameIdx[i] = static_cast<uint8_t>(bits_.bits(3));
+            if (bits_.flag())
+                header.frame.ref_frame_sign_bias |= bias[i];
+        }
+    }
+
+    /// 6.2.3 to 6.2.5
+    void readSize(Vp9Header& header) {
+        v4l2_ctrl_vp9_frame& frame = header.frame;
+        bool found = false;
+        for (unsigned i = 0; i < 3 && !header.intra && !found; ++i) {
+            found = bits_.flag();
+            frame.frame_width_minus_1 = state_.sizes[header.refFrameIdx[i]].widthMinus1;
+            frame.frame_height_minus_1 = state_.sizes[header.refFrameIdx[i]].heightMinus1;
+        }
+        if (!found) {
+            frame.frame_width_minus_1 = u16();
+            frame.frame_height_minus_1 = u16();
+        }
+        const bool different = bits_.flag();
+        frame.render_width_minus_1 = different ? u16() : frame.frame_width_minus_1;
+        frame.render_height_minus_1 = different ? u16() : frame.frame_height_minus_1;
+    }
+
+    /// 6.2.7. literal_to_type counts EIGHTTAP_SMOOTH before EIGHTTAP, the control the other way round.
+    void readMotion(v4l2_ctrl_vp9_frame& frame) {
+        set(frame, bits_.flag(), V4L2_VP9_FRAME_FLAG_ALLOW_HIGH_PREC_MV);
+        constexpr uint8_t filters[4] = {V4L2_VP9_INTERP_FILTER_EIGHTTAP_SMOOTH, V4L2_VP9_INTERP_FILTER_EIGHTTAP,
+                                        V4L2_VP9_INTERP_FILTER_EIGHTTAP_SHARP, V4L2_VP9_INTERP_FILTER_BILINEAR};
+        frame.interpolation_filter = bits_.flag() ? uint8_t{V4L2_VP9_INTERP_FILTER_SWITCHABLE} : filters[bits_.bits(2)];
+    }
+
+    /// 6.2.8
+    void readLoopFilter(v4l2_ctrl_vp9_frame& frame) {
+        v4l2_vp9_loop_filter& filter = state_.filter;
+        filter.level = static_cast<uint8_t>(bits_.bits(6));
+        filter.sharpness = static_cast<uint8_t>(bits_.bits(3));
+        filter.flags = bits_.flag() ? V4L2_VP9_LOOP_FILTER_FLAG_DELTA_ENABLED : 0;
+        if (filter.flags && bits_.flag()) {
+            filter.flags |= V4L2_VP9_LOOP_FILTER_FLAG_DELTA_UPDATE;
+            for (int8_t& delta : filter.ref_deltas)
+                delta = bits_.flag() ? signedValue(6) : delta;
+            for (int8_t& delta : filter.mode_deltas)
+                delta = bits_.flag() ? signedValue(6) : delta;
+        }
+        frame.lf = filter;
+    }
+
+    /// 6.2.9
+    void readQuantization(v4l2_ctrl_vp9_frame& frame) {
+        frame.quant.base_q_idx = static_cast<uint8_t>(bits_.bits(8));
+        for (int8_t* delta : {&frame.quant.delta_q_y_dc, &frame.quant.delta_q_uv_dc, &frame.quant.delta_q_uv_ac})
+            *delta = bits_.flag() ? signedValue(4) : int8_t{0};
+    }
+
+    /// 6.2.11
+    void readSegmentation(v4l2_ctrl_vp9_frame& frame) {
+        v4l2_vp9_segmentation& segments = state_.segments;
+        segments.flags &= V4L2_VP9_SEGMENTATION_FLAG_ABS_OR_DELTA_UPDATE;
+        if (bits_.flag()) {
+            segments.flags |= V4L2_VP9_SEGMENTATION_FLAG_ENABLED;
+            if (bits_.flag()) {
+                segments.flags |= V4L2_VP9_SEGMENTATION_FLAG_UPDATE_MAP;
+                for (uint8_t& tree : segments.tree_probs)
+                    tree = probability();
+                const bool temporal = bits_.flag();
+                segments.flags |= temporal ? V4L2_VP9_SEGMENTATION_FLAG_TEMPORAL_UPDATE : 0;
+                for (uint8_t& prediction : segments.pred_probs)
+                    prediction = temporal ? probability() : uint8_t{255};
+            }
+            if (bits_.flag())
+                readFeatures(segments);
+        }
+        frame.seg = segments;
+    }
+
+    void readFeatures(v4l2_vp9_segmentation& segments) {
+        segments.flags = static_cast<uint8_t>((segments.flags | V4L2_VP9_SEGMENTATION_FLAG_UPDATE_DATA) &
+                                              ~V4L2_VP9_SEGMENTATION_FLAG_ABS_OR_DELTA_UPDATE);
+        segments.flags |= bits_.flag() ? V4L2_VP9_SEGMENTATION_FLAG_ABS_OR_DELTA_UPDATE : 0;
+        for (unsigned segment = 0; segment < 8; ++segment) {
+            int16_t* data = segments.feature_data[segment];
+            uint8_t enabled = 0;
+            for (unsigned feature = 0; feature < 4; ++feature) {
+                data[feature] = 0;
+                if (!bits_.flag())
+                    continue;
+                enabled = static_cast<uint8_t>(enabled | 1u << feature);
+                if (feature == V4L2_VP9_SEG_LVL_ALT_Q || feature == V4L2_VP9_SEG_LVL_ALT_L) {
+                    const auto value = static_cast<int16_t>(bits_.bits(feature == V4L2_VP9_SEG_LVL_ALT_Q ? 8 : 6));
+                    data[feature] = static_cast<int16_t>(bits_.flag() ? -value : value);
+                } else if (feature == V4L2_VP9_SEG_LVL_REF_FRAME) {
+                    data[feature] = static_cast<int16_t>(bits_.bits(2));
+                }
+            }
+            segments.feature_enabled[segment] = enabled;
+        }
+    }
+
+    /// 6.2.13, 6.2.14: tile columns are 4 to 64 superblocks wide.
+    void readTiles(v4l2_ctrl_vp9_frame& frame) {
+        const unsigned superblocks = (frame.frame_width_minus_1 + 64u) / 64;
+        unsigned columns = 0;
+        while ((64u << columns) < superblocks)
+            ++columns;
+        while ((superblocks >> (columns + 1)) >= 4 && bits_.flag())
+            ++columns;
+        frame.tile_cols_log2 = static_cast<uint8_t>(columns);
+        frame.tile_rows_log2 = static_cast<uint8_t>(bits_.flag() ? 1 + bits_.bit() : 0);
+    }
+
+    BitReader bits_;
+    State state_;
+    bool started_;
+};
+
+namespace {
+
+/// compressed_header() (6.3), into the fields of the control.
+class Compressed {
+public:
+    Compressed(std::span<const uint8_t> data, Vp9Header& header)
+        : coder_(data), frame_(header.frame), intra_(header.intra), out_(header.compressed) {}
+
+    Result<void> read() {
+        if (coder_.flag())
+            return fail(EBADMSG, "the marker of the compressed header is set");
+        const auto& quant = frame_.quant;
+        const bool lossless = !quant.base_q_idx && !quant.delta_q_y_dc && !quant.delta_q_uv_dc && !quant.delta_q_uv_ac;
+        if (!lossless) {
+            out_.tx_mode = static_cast<uint8_t>(coder_.bits(2));
+            if (out_.tx_mode == V4L2_VP9_TX_MODE_ALLOW_32X32)
+                out_.tx_mode = static_cast<uint8_t>(out_.tx_mode + coder_.bits(1));
+        }
+        if (out_.tx_mode == V4L2_VP9_TX_MODE_SELECT) {
+            differences(out_.tx8);
+            differences(out_.tx16);
+            differences(out_.tx32);
+        }
+        coefficients();
+        differences(out_.skip);
+        if (!intra_)
+            inter();
+        if (coder_.overrun())
+            return fail(EBADMSG, "the compressed header runs past its %u bytes", frame_.compressed_header_size);
+        return {};
+    }
+
+private:
+    void inter() {
+        differences(out_.inter_mode);
+        if (frame_.interpolation_filter == V4L2_VP9_INTERP_FILTER_SWITCHABLE)
+            differences(out_.interp_filter);
+        differences(out_.is_inter);
+        // 6.3.12: two references of one frame must lie on different sides of it.
+        const bool compound = frame_.ref_frame_sign_bias != 0 && frame_.ref_frame_sign_bias != 7;
+        uint8_t mode = V4L2_VP9_REFERENCE_MODE_SINGLE_REFERENCE;
+        if (compound && coder_.flag())
+            mode = coder_.flag() ? V4L2_VP9_REFERENCE_MODE_SELECT : V4L2_VP9_REFERENCE_MODE_COMPOUND_REFERENCE;
+        frame_.reference_mode = mode;
+        if (mode == V4L2_VP9_REFERENCE_MODE_SELECT)
+            differences(out_.comp_mode);
+        if (mode != V4L2_VP9_REFERENCE_MODE_COMPOUND_REFERENCE)
+            differences(out_.single_ref);
+        if (mode != V4L2_VP9_REFERENCE_MODE_SINGLE_REFERENCE)
+            differences(out_.comp_ref);
+        differences(out_.y_mode);
+        differences(out_.partition);
+        motionVectors();
+    }
+
+    void coefficients() {
+        for (unsigned size = 0; size <= 3 && size <= out_.tx_mode; ++size) {
+            if (!coder_.flag())
+                continue;
+            for (unsigned i = 0; i < 4; ++i) {
+                auto& bands = out_.coef[size][i / 2][i % 2];
+                for (unsigned context = 0; context < 3; ++context)
+                    differences(bands[0][context]);
+                for (unsigned band = 1; band < 6; ++band)
+                    differences(bands[band]);
+            }
+        }
+    }
+
+    /// 6.3.16
+    void motionVectors() {
+        v4l2_vp9_mv_probs& mv = out_.mv;
+        vectors(mv.joint);
+        for (unsigned i : {0u, 1u}) {
+            vectors(mv.sign[i]);
+            vectors(mv.classes[i]);
+            vectors(mv.class0_bit[i]);
+            vectors(mv.bits[i]);
+        }
+        for (unsigned i : {0u, 1u}) {
+            vectors(mv.class0_fr[i]);
+            vectors(mv.fr[i]);
+        }
+        if (!(frame_.flags & V4L2_VP9_FRAME_FLAG_ALLOW_HIGH_PREC_MV))
+            return;
+        for (unsigned i : {0u, 1u}) {
+            vectors(mv.class0_hp[i]);
+            vectors(mv.hp[i]);
+        }
+    }
+
+    template <typename T>
+    void differences(T& table) {
+        if constexpr (std::is_array_v<T>) {
+            for (auto& entry : table)
+                differences(entry);
+        } else if (coder_.read(252)) {
+            table = mapped(term());
+        }
+    }
+    template <typename T>
+    void vectors(T& table) {
+        if constexpr (std::is_array_v<T>) {
+            for (auto& entry : table)
+                vectors(entry);
+        } else if (coder_.read(252)) {
+            table = static_cast<uint8_t>(2 * coder_.bits(7) + 1);
+        }
+    }
+
+    /// 6.3.4
+    unsigned term() {
+        if (!coder_.flag())
+            return coder_.bits(4);
+        if (!coder_.flag())
+            return 16 + coder_.bits(4);
+        if (!coder_.flag())
+            return 32 + coder_.bits(5);
+        const unsigned value = coder_.bits(7);
+        return value < 65 ? value + 64 : 2 * value - 1 + coder_.bits(1);
+    }
+
+    /// inv_map_table (6.3.5): 7, 20, 33 ... 254, then the numbers between them, 12 to a gap.
+    static uint8_t mapped(unsigned code) {
+        if (code < 20)
+            return static_cast<uint8_t>(7 + 13 * code);
+        const unsigned rest = std::min(code - 20, 233u);
+        return static_cast<uint8_t>(rest < 6 ? rest + 1 : rest + 2 + (rest - 6) / 12);
+    }
+
+    BoolCoder coder_;
+    v4l2_ctrl_vp9_frame& frame_;
+    const bool intra_;
+    v4l2_ctrl_vp9_compressed_hdr& out_;
+};
+
+} // namespace
+
+Result<Vp9Header> Vp9HeaderReader::read(std::span<const uint8_t> payload) {
+    Vp9Header header;
+    Uncompressed uncompressed(payload, state_, started_);
+    if (auto read = uncompressed.read(header); !read)
+        return tl::unexpected(read.error());
+    const size_t size = header.frame.uncompressed_header_size;
+    if (header.frame.compressed_header_size == 0 || header.frame.compressed_header_size > payload.size() - size)
+        return fail(EBADMSG, "a compressed header of %u bytes in the %zu that are left",
+                    header.frame.compressed_header_size, payload.size() - size);
+    Compressed compressed(payload.subspan(size, header.frame.compressed_header_size), header);
+    if (auto read = compressed.read(); !read)
+        return tl::unexpected(read.error());
+    state_ = uncompressed.state();
+    started_ = true;
+    return header;
+}
+
+Result<void> checkVp9Frame(const v4l2_ctrl_vp9_frame& has, const Vp9Header& header) {
+    const v4l2_ctrl_vp9_frame& expected = header.frame;
+    FieldCheck check("VP9_FRAME");
+    check.field("flags", has.flags, expected.flags);
+    check.field("profile", has.profile, expected.profile);
+    check.field("bit_depth", has.bit_depth, expected.bit_depth);
+    check.field("compressed_header_size", has.compressed_header_size, expected.compressed_header_size);
+    check.field("uncompressed_header_size", has.uncompressed_header_size, expected.uncompressed_header_size);
+    check.field("frame_width_minus_1", has.frame_width_minus_1, expected.frame_width_minus_1);
+    check.field("frame_height_minus_1", has.frame_height_minus_1, expected.frame_height_minus_1);
+    check.field("render_width_minus_1", has.render_width_minus_1, expected.render_width_minus_1);
+    check.field("render_height_minus_1", has.render_height_minus_1, expected.render_height_minus_1);
+    check.field("reset_frame_context", has.reset_frame_context, expected.reset_frame_context);
+    check.field("frame_context_idx", has.frame_context_idx, expected.frame_context_idx);
+    check.field("tile_cols_log2", has.tile_cols_log2, expected.tile_cols_log2);
+    check.field("tile_rows_log2", has.tile_rows_log2, expected.tile_rows_log2);
+    if (!header.intra) {
+        check.field("ref_frame_sign_bias", has.ref_frame_sign_bias, expected.ref_frame_sign_bias);
+        check.field("interpolation_filter", has.interpolation_filter, expected.interpolation_filter);
+        check.field("reference_mode", has.reference_mode, expected.reference_mode);
+    }
+
+    check.field("lf.flags", has.lf.flags, expected.lf.flags);
+    check.field("lf.level", has.lf.level, expected.lf.level);
+    check.field("lf.sharpness", has.lf.sharpness, expected.lf.sharpness);
+    check.field("lf.ref_deltas", has.lf.ref_deltas, expected.lf.ref_deltas);
+    check.field("lf.mode_deltas", has.lf.mode_deltas, expected.lf.mode_deltas);
+
+    check.field("quant.base_q_idx", has.quant.base_q_idx, expected.quant.base_q_idx);
+    check.field("quant.delta_q_y_dc", has.quant.delta_q_y_dc, expected.quant.delta_q_y_dc);
+    check.field("quant.delta_q_uv_dc", has.quant.delta_q_uv_dc, expected.quant.delta_q_uv_dc);
+    check.field("quant.delta_q_uv_ac", has.quant.delta_q_uv_ac, expected.quant.delta_q_uv_ac);
+
+    const bool segments = (expected.seg.flags & V4L2_VP9_SEGMENTATION_FLAG_ENABLED) != 0;
+    const uint8_t segmentFlags = segments ? 0xff : V4L2_VP9_SEGMENTATION_FLAG_ENABLED;
+    check.field("seg.flags", has.seg.flags & segmentFlags, expected.seg.flags & segmentFlags);
+    if (segments) {
+        check.field("seg.feature_enabled", has.seg.feature_enabled, expected.seg.feature_enabled);
+        check.field("seg.feature_data", has.seg.feature_data, expected.seg.feature_data);
+    }
+    if (expected.seg.flags & V4L2_VP9_SEGMENTATION_FLAG_UPDATE_MAP)
+        check.field("seg.tree_probs", has.seg.tree_probs, expected.seg.tree_probs);
+    if (expected.seg.flags & V4L2_VP9_SEGMENTATION_FLAG_TEMPORAL_UPDATE)
+        check.field("seg.pred_probs", has.seg.pred_probs, expected.seg.pred_probs);
+    return check.result();
+}
+
+Result<void> checkVp9CompressedHeader(const v4l2_ctrl_vp9_compressed_hdr& has,
+                                      const v4l2_ctrl_vp9_compressed_hdr& expected) {
+    FieldCheck check("VP9_COMPRESSED_HDR");
+    check.field("tx_mode", has.tx_mode, expected.tx_mode);
+    check.field("tx8", has.tx8, expected.tx8);
+    check.field("tx16", has.tx16, expected.tx16);
+    check.field("tx32", has.tx32, expected.tx32);
+    check.field("coef", has.coef, expected.coef);
+    check.field("skip", has.skip, expected.skip);
+    check.field("inter_mode", has.inter_mode, expected.inter_mode);
+    check.field("interp_filter", has.interp_filter, expected.interp_filter);
+    check.field("is_inter", has.is_inter, expected.is_inter);
+    check.field("comp_mode", has.comp_mode, expected.comp_mode);
+    check.field("single_ref", has.single_ref, expected.single_ref);
+    check.field("comp_ref", has.comp_ref, expected.comp_ref);
+    check.field("y_mode", has.y_mode, expected.y_mode);
+    check.field("uv_mode", has.uv_mode, expected.uv_mode); // no frame codes any
+    check.field("partition", has.partition, expected.partition);
+    check.field("mv.joint", has.mv.joint, expected.mv.joint);
+    check.field("mv.sign", has.mv.sign, expected.mv.sign);
+    check.field("mv.classes", has.mv.classes, expected.mv.classes);
+    check.field("mv.class0_bit", has.mv.class0_bit, expected.mv.class0_bit);
+    check.field("mv.bits", has.mv.bits, expected.mv.bits);
+    check.field("mv.class0_fr", has.mv.class0_fr, expected.mv.class0_fr);
+    check.field("mv.fr", has.mv.fr, expected.mv.fr);
+    check.field("mv.class0_hp", has.mv.class0_hp, expected.mv.class0_hp);
+    check.field("mv.hp", has.mv.hp, expected.mv.hp);
+    return check.result();
+}
+
+} // namespace daedalus
