@@ -333,14 +333,12 @@ static void daedalus_job_end(struct daedalus_dev *dev, bool decoded)
 static void daedalus_job_start(struct daedalus_ctx *ctx, struct daedalus_message *message)
 {
 	struct daedalus_dev *dev = ctx->dev;
-	unsigned long timeout = msecs_to_jiffies(daedalus_timeout_ms);
+	unsigned long timeout = msecs_to_jiffies(daedalus_timeout_ms) ?: MAX_JIFFY_OFFSET;
 
 	dev->running = ctx;
 	dev->job = message->header.cookie;
-	if (timeout) {
-		dev->deadline = jiffies + timeout;
-		schedule_delayed_work(&dev->watchdog, timeout);
-	}
+	dev->deadline = jiffies + timeout;
+	schedule_delayed_work(&dev->watchdog, timeout);
 	daedalus_message_send(dev, message);
 }
 
@@ -459,6 +457,7 @@ static void daedalus_put_back_message(struct daedalus_dev *dev, struct daedalus_
 {
 	guard(mutex)(&dev->lock);
 	list_add(&message->list, &dev->messages);
+	wake_up_interruptible(&dev->readable);
 }
 
 static ssize_t daedalus_link_read(struct file *file, char __user *to, size_t room, loff_t *pos)

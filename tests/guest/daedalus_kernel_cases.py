@@ -22,6 +22,11 @@ def parameter(name):
         return file.read().strip()
 
 
+def set_parameter(name, value):
+    with open(f'/sys/module/daedalus_v4l2/parameters/{name}', 'w') as file:
+        file.write(str(value))
+
+
 MS = 10**6  # of a timestamp
 TIMEOUT = int(parameter('timeout_ms')) / 1000
 MODULE = os.environ.get('DAEDALUS_MODULE')  # to load it again
@@ -710,6 +715,17 @@ class Trouble(Case):
             daemon.complete(job)
             self.assertFalse(client.dequeue(CAPTURE).failed or client.dequeue(OUTPUT).failed)
             self.assertTrue(is_complete(request))
+
+    def test_without_a_timeout(self):
+        self.addCleanup(set_parameter, 'timeout_ms', parameter('timeout_ms'))
+        set_parameter('timeout_ms', 0)
+        client, daemon = self.client(), self.daemon()
+        request = self.start(client)
+        job = daemon.read_job()
+        self.assertFalse(is_complete(request, 3 * TIMEOUT))
+        daemon.complete(job)
+        self.assertTrue(is_complete(request, 1))
+        self.assertFalse(client.dequeue(CAPTURE).failed)
 
     def test_streamoff_does_not_wait(self):
         for kinds in ([OUTPUT], [CAPTURE], [CAPTURE, OUTPUT]):
