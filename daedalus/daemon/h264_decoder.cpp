@@ -61,7 +61,8 @@ struct Reference {
 
 /// What an ACTIVE entry of the control's DPB turned out to be.
 struct Resolved {
-    int reference = -1; ///< index into the references held; -1: there is none, for the reason given
+    int reference = -1;   ///< index into the references held; -1: there is none, for the reason given
+    bool standIn = false; ///< the entry is another picture's, which was never decoded: its numbers are not these
     std::string reason;
 };
 
@@ -530,21 +531,31 @@ Result<Resolved> H264Decoder::resolveEntry(const Job& job, const Picture& pictur
     const v4l2_h264_dpb_entry& control = picture.controls.decode.dpb[index];
     const auto ts = static_cast<unsigned long long>(control.reference_ts);
 
-    // A frame inferred for a gap in frame_num was never decoded: no reference has its number.
+    // A frame inferred for a gap in frame_num, or one that was lost, was never decoded: no reference has its number. A
+    // client may name another picture of the DPB in its place; that one is predicted from if a slice does refer to it.
     const bool gapsAllowed = (picture.controls.sps.flags & V4L2_H264_SPS_FLAG_GAPS_IN_FRAME_NUM_VALUE_ALLOWED) != 0;
     const auto numbered = [&](const Reference& reference) {
         return reference.longTermFrameIdx < 0 && reference.frameNum == control.frame_num;
     };
-    const bool nonExisting =
-        gapsAllowed && !entry.longTerm && std::none_of(references_.begin(), references_.end(), numbered);
+    const bool undecoded = !entry.longTerm && std::none_of(references_.begin(), references_.end(), numbered);
+    const auto& dpb = picture.controls.decode.dpb;
+    const bool standIn =
+        undecoded && std::any_of(std::begin(dpb), std::end(dpb), [&](const v4l2_h264_dpb_entry& other) {
+            return &other != &control && (other.flags & V4L2_H264_DPB_ENTRY_FLAG_VALID) &&
+                   other.reference_ts == control.reference_ts && other.frame_num != control.frame_num;
+        });
 
     const auto found = std::find_if(references_.begin(), references_.end(), [&](const Reference& reference) {
         return reference.timestamp == control.reference_ts;
     });
     Resolved resolved;
-    if (nonExisting) {
-        entry.nonExisting = true;
-        resolved.reason = "is a non-existing frame";
+    if (undecoded && (gapsAllowed || standIn)) {
+        entry.nonExisting = gapsAllowed;
+        resolved.standIn = standIn;
+        if (standIn && found != references_.end())
+            resolved.reference = static_cast<int>(found - references_.begin());
+        else
+            resolved.reason = "is a non-existing frame";
         return resolved;
     }
     const std::string field = "DECODE_PARAMS.dpb[" + std::to_string(index) + "].reference_ts";
@@ -601,7 +612,7 @@ Result<void> H264Decoder::chooseOrderCounts(Picture& picture) {
     if (picture.secondField)
         offset = firstField_.pocOffset;
     for (size_t i = 0; i < picture.dpb.size(); ++i) {
-        if (picture.resolved[i].reference < 0)
+        if (picture.resolved[i].reference < 0 || picture.resolved[i].standIn)
             continue;
         const Reference& reference = references_[static_cast<size_t>(picture.resolved[i].reference)];
         for (unsigned f = 0; f < 2; ++f) {
@@ -797,7 +808,9 @@ Result<void> H264Decoder::writeLists(const Picture& picture, std::array<List, 2>
     for (unsigned list = 0; list < 2; ++list) {
         header.modifications[list].clear();
         const auto isPicture = [&](const ListEntry& entry) {
-            return entry.picture != ListEntry::none && !picture.dpb[static_cast<size_t>(entry.picture)].nonExisting;
+            return entry.picture != ListEntry::none &&
+                   (!picture.dpb[static_cast<size_t>(entry.picture)].nonExisting ||
+                    picture.resolved[static_cast<size_t>(entry.picture)].reference >= 0);
         };
         const auto filler = std::find_if(lists[list].begin(), lists[list].end(), isPicture);
         if (list < header.lists() && filler == lists[list].end())

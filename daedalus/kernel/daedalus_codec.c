@@ -203,7 +203,8 @@ static int daedalus_try_h264_sps(const struct daedalus_ctx *ctx, const struct v4
 
 	if (!(sps->flags & V4L2_H264_SPS_FLAG_FRAME_MBS_ONLY))
 		height *= 2;
-	if (sps->chroma_format_idc != 1 || sps->bit_depth_luma_minus8 || sps->bit_depth_chroma_minus8)
+	/* 4:0:0 is written as 4:2:0 with grey chroma, as hantro does */
+	if (sps->chroma_format_idc > 1 || sps->bit_depth_luma_minus8 || sps->bit_depth_chroma_minus8)
 		return -EINVAL;
 	return daedalus_try_size(ctx, width, height);
 }

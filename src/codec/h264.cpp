@@ -251,8 +251,14 @@ struct Dpb {
     };
     std::vector<Entry> entries; // 16 at most
 
-    std::optional<uint8_t> indexOf(VASurfaceID surface) const {
-        const auto found = std::ranges::find(entries, surface, &Entry::surface);
+    // A surface alone does not name an entry: FFmpeg puts the picture before a gap in frame_num in the place of the
+    // frames that are missing, under their numbers.
+    std::optional<uint8_t> indexOf(const VAPictureH264& reference) const {
+        const bool longTerm = reference.flags & VA_PICTURE_H264_LONG_TERM_REFERENCE;
+        const auto found = std::ranges::find_if(entries, [&](const Entry& entry) {
+            return entry.surface == reference.picture_id && entry.control.frame_num == reference.frame_idx &&
+                   entry.isShortTerm() != longTerm;
+        });
         return found == entries.end() ? std::nullopt : std::optional(static_cast<uint8_t>(found - entries.begin()));
     }
 };
@@ -317,7 +323,7 @@ Dpb buildDpb(const Picture& picture, const PictureInput& input, const References
              int32_t offset) {
     Dpb dpb;
     for (const VAPictureH264& reference : picture.parameters.ReferenceFrames) {
-        if (isInvalid(reference) || dpb.indexOf(reference.picture_id))
+        if (isInvalid(reference) || dpb.indexOf(reference))
             continue;
         // The target is a reference of its own second field only; otherwise it is about to be overwritten.
         const bool decoded =
@@ -349,22 +355,39 @@ struct ProfileIdc {
     uint8_t constraints;
 };
 
-// A.2.1.1: constrained baseline is profile_idc 66 with constraint_set1_flag, and a stream of profile_idc 66 obeys
-// A.2.1, which constraint_set0_flag says. The other profiles claim nothing beyond themselves.
-ProfileIdc profileIdc(VAProfile profile) {
-    switch (profile) {
-    case VAProfileH264ConstrainedBaseline:
-        return {66, V4L2_H264_SPS_CONSTRAINT_SET0_FLAG | V4L2_H264_SPS_CONSTRAINT_SET1_FLAG};
-    case VAProfileH264Main: return {77, 0};
-    default: return {100, 0};
-    }
+// Whether the picture uses what only the High profile (A.2.4) has, or what no Baseline profile has (A.2.1).
+bool needsHigh(const VAPictureParameterBufferH264& picture, bool scalingMatrix) {
+    return picture.pic_fields.bits.transform_8x8_mode_flag || scalingMatrix ||
+           picture.seq_fields.bits.chroma_format_idc == 0 ||
+           picture.chroma_qp_index_offset != picture.second_chroma_qp_index_offset;
+}
+
+bool needsMain(const Picture& picture) {
+    const auto& fields = picture.parameters.pic_fields.bits;
+    return fields.entropy_coding_mode_flag || fields.weighted_pred_flag || fields.weighted_bipred_idc ||
+           !picture.parameters.seq_fields.bits.frame_mbs_only_flag ||
+           std::ranges::any_of(picture.slices,
+                               [](const ParsedSlice& slice) { return slice.header.type == H264SliceType::B; });
+}
+
+// The profile that the client chose, unless the picture shows that it cannot be: clients keep their VA profile when a
+// stream goes on with other parameter sets. A.2.1.1: constrained baseline is profile_idc 66 with constraint_set1_flag,
+// and a stream of profile_idc 66 obeys A.2.1, which constraint_set0_flag says. The others claim nothing beyond
+// themselves.
+ProfileIdc profileIdc(VAProfile profile, const Picture& picture, bool scalingMatrix) {
+    if (profile == VAProfileH264High || needsHigh(picture.parameters, scalingMatrix))
+        return {100, 0};
+    if (profile == VAProfileH264Main || needsMain(picture))
+        return {77, 0};
+    return {66, V4L2_H264_SPS_CONSTRAINT_SET0_FLAG | V4L2_H264_SPS_CONSTRAINT_SET1_FLAG};
 }
 
 // Not in VA-API, and therefore 0: the offsets of pic_order_cnt_type 1. Decoders do not need them, as DECODE_PARAMS
 // holds the picture order counts themselves. seq_parameter_set_id only links the two sets, which are one of each here.
-v4l2_ctrl_h264_sps fillSps(const PictureInput& input, const VAPictureParameterBufferH264& picture) {
+v4l2_ctrl_h264_sps fillSps(VAProfile clientProfile, const Picture& parsed, bool scalingMatrix) {
+    const VAPictureParameterBufferH264& picture = parsed.parameters;
     const auto& sequence = picture.seq_fields.bits;
-    const ProfileIdc profile = profileIdc(input.profile);
+    const ProfileIdc profile = profileIdc(clientProfile, parsed, scalingMatrix);
     const uint32_t heightInMbs = picture.picture_height_in_mbs_minus1 + 1u;
     const uint8_t level = smallestH264Level({
         .widthInMbs = picture.picture_width_in_mbs_minus1 + 1u,
@@ -490,7 +513,7 @@ void fillReferenceList(std::span<v4l2_h264_reference, V4L2_H264_REF_LIST_LEN> li
     constexpr v4l2_h264_reference none{.fields = 0xff, .index = 0xff};
     std::ranges::fill(list, none);
     for (size_t i = 0; i < std::min<size_t>(active, list.size()); ++i) {
-        const auto index = isInvalid(sent[i]) ? std::nullopt : dpb.indexOf(sent[i].picture_id);
+        const auto index = isInvalid(sent[i]) ? std::nullopt : dpb.indexOf(sent[i]);
         if (index)
             list[i] = {
                 .fields = fieldPic ? referenceFields(sent[i]) : static_cast<uint8_t>(V4L2_H264_FRAME_REF),
@@ -581,13 +604,16 @@ Result<Submission> build(const PictureInput& input, const References& references
 
     const Dpb dpb = buildDpb(*picture, input, references, secondField, offset);
     ControlBatch pictureControls;
-    pictureControls.add<H264Sps>(fillSps(input, picture->parameters));
+    pictureControls.add<H264Sps>(fillSps(input.profile, *picture, scalingMatrix));
     pictureControls.add<H264Pps>(fillPps(*picture, state, scalingMatrix));
     if (scalingMatrix)
         pictureControls.add<H264ScalingMatrix>(fillScalingMatrix(input));
     pictureControls.add<H264DecodeParams>(fillDecodeParams(*picture, dpb, offset));
 
-    Submission submission{.firstField = header.fieldPic && !secondField, .secondField = secondField};
+    Submission submission{.firstField = header.fieldPic && !secondField,
+                          .secondField = secondField,
+                          .codedWidth = (picture->parameters.picture_width_in_mbs_minus1 + 1u) * 16,
+                          .codedHeight = (picture->parameters.picture_height_in_mbs_minus1 + 1u) * 16};
     for (const ParsedSlice& slice : picture->slices) {
         // Every job carries all controls: one that fails cannot leave the next with those of another picture.
         if (sliceBased || submission.jobs.empty())
