@@ -53,6 +53,7 @@ struct Reference {
 struct Resolved {
     const Reference* reference = nullptr; ///< null: there is none, for the reason given
     std::string reason;
+    bool unavailable = false; ///< the client says that there is none
 };
 
 /// A picture whose slices are being collected.
@@ -494,6 +495,19 @@ Result<void> HevcDecoder::prepareDecoder(const Sps& sps) {
     return {};
 }
 
+/// How a client says that a picture of the set was never decoded: by a timestamp that no buffer can have, or by that of
+/// another entry, which is then predicted from in its place. That is no error, it is how a stream begins that was cut.
+bool isUnavailable(const DecodeParams& params, unsigned index, const Reference* named) {
+    const v4l2_hevc_dpb_entry& entry = params.dpb[index];
+    if (entry.timestamp == UINT64_MAX)
+        return true;
+    const auto isOwner = [&](const v4l2_hevc_dpb_entry& other) {
+        return &other != &entry && other.timestamp == entry.timestamp && other.pic_order_cnt_val == named->poc;
+    };
+    const std::span active(params.dpb, params.num_active_dpb_entries);
+    return named && entry.pic_order_cnt_val != named->poc && std::any_of(active.begin(), active.end(), isOwner);
+}
+
 /// Finds what each entry of the DPB names. An entry that names nothing is an error only once a slice may predict from
 /// it; an entry that contradicts the picture that it names is one at once.
 Result<std::vector<Resolved>> HevcDecoder::resolveDpb(const Job& job, const Picture& picture) {
@@ -509,7 +523,9 @@ Result<std::vector<Resolved>> HevcDecoder::resolveDpb(const Job& job, const Pict
             return reference.timestamp == entry.timestamp;
         });
         Resolved& result = resolved.emplace_back();
-        if (entry.timestamp == picture.timestamp)
+        if (isUnavailable(params, i, found == references_.end() ? nullptr : &*found))
+            result.unavailable = true;
+        else if (entry.timestamp == picture.timestamp)
             result.reason = field + " names the picture itself";
         else if (auto checked = holds_.check(job, entry.timestamp, field.c_str()); !checked)
             result.reason = checked.error().message;
@@ -526,15 +542,21 @@ Result<std::vector<Resolved>> HevcDecoder::resolveDpb(const Job& job, const Pict
     return resolved;
 }
 
-/// The reference picture set to write. In the written stream order counts are those of the controls but for an offset:
-/// a picture without references starts anew from 0, whatever the client counts there.
+/// The reference picture set to write. For what the client says is unavailable, libavcodec finds nothing either and
+/// makes a grey picture, as 8.3.3.2 has it for random access. In the written stream order counts are those of the
+/// controls but for an offset: a picture without references starts anew from 0, whatever the client counts there.
 Result<void> HevcDecoder::chooseReferences(Picture& picture, const std::vector<Resolved>& resolved) {
     const DecodeParams& params = picture.controls.decode;
     const auto known = std::find_if(resolved.begin(), resolved.end(), [](const Resolved& r) { return r.reference; });
-    picture.written.idr = known == resolved.end();
-    const int64_t offset = picture.written.idr ? -int64_t{params.pic_order_cnt_val}
-                                               : int64_t{known->reference->writtenPoc} - known->reference->poc;
-    const auto written = [&](const Reference& reference) { return static_cast<int32_t>(reference.poc + offset); };
+    const bool unavailable =
+        std::any_of(resolved.begin(), resolved.end(), [](const Resolved& r) { return r.unavailable; });
+    picture.written.idr = known == resolved.end() && !unavailable;
+    const int64_t offset = known == resolved.end() && unavailable ? 0
+                           : picture.written.idr                  ? -int64_t{params.pic_order_cnt_val}
+                                                 : int64_t{known->reference->writtenPoc} - known->reference->poc;
+    const auto written = [&](size_t entry) {
+        return static_cast<int32_t>(params.dpb[entry].pic_order_cnt_val + offset);
+    };
     picture.written.poc = static_cast<int32_t>(params.pic_order_cnt_val + offset);
 
     std::vector<bool> listed(resolved.size(), false);
@@ -553,12 +575,13 @@ Result<void> HevcDecoder::chooseReferences(Picture& picture, const std::vector<R
             if (((params.dpb[index].flags & V4L2_HEVC_DPB_ENTRY_LONG_TERM_REFERENCE) != 0) != longTerm)
                 return fail(EINVAL, "%s is %u, whose flags say otherwise of LONG_TERM_REFERENCE", name.c_str(), index);
             listed[index] = true;
-            if (!resolved[index].reference) {
+            if (!resolved[index].reference && !resolved[index].unavailable) {
                 picture.missing = resolved[index].reason;
                 continue;
             }
-            entries.push_back({written(*resolved[index].reference), true});
-            picture.references.push_back(*resolved[index].reference);
+            entries.push_back({written(index), true});
+            if (resolved[index].reference)
+                picture.references.push_back(*resolved[index].reference);
         }
         return {};
     };
@@ -594,7 +617,7 @@ Result<void> HevcDecoder::chooseReferences(Picture& picture, const std::vector<R
         const Reference* reference = resolved[i].reference;
         if (listed[i] || !reference)
             continue; // 8.3.2: a picture that only later ones may need can be missing
-        const SetEntry entry{written(*reference), false};
+        const SetEntry entry{written(i), false};
         if (params.dpb[i].flags & V4L2_HEVC_DPB_ENTRY_LONG_TERM_REFERENCE)
             set.longTerm.push_back(entry);
         else
@@ -613,10 +636,11 @@ Result<void> HevcDecoder::chooseReferences(Picture& picture, const std::vector<R
         const auto alike = std::count_if(references_.begin(), references_.end(), [&](const Reference& reference) {
             return same(reference.writtenPoc, entry.poc);
         });
-        if (alike != 1)
+        if (alike > 1)
             return fail(ENOTSUP, "two references are 65536 order counts apart");
     }
-    if (!picture.written.idr && std::abs(int64_t{picture.written.poc} - references_.back().writtenPoc) >= 0x8000)
+    if (!picture.written.idr && !references_.empty() &&
+        std::abs(int64_t{picture.written.poc} - references_.back().writtenPoc) >= 0x8000)
         return fail(ENOTSUP, "DECODE_PARAMS.pic_order_cnt_val %d is too far from the picture before",
                     params.pic_order_cnt_val);
     return {};
