@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The driver behind libva, in the guest: the suite of calls and decodings, leaks, and both under a memory checker.
+
+BUILD names the build folder (default: build). Where the suite itself is built with a sanitizer it must run in the
+host's userland: V4L2_REQUEST_SUITE_ROOTFS=host. V4L2_REQUEST_SLOW_TESTS=1 runs everything that takes minutes.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '../..'))
+BUILD = os.path.realpath(os.environ.get('BUILD', os.path.join(ROOT, 'build')))
+DRIVER = os.environ.get('V4L2_REQUEST_DRIVER', os.path.join(BUILD, 'src/v4l2_request_drv_video.so'))
+SUITE = os.environ.get('V4L2_REQUEST_SUITE', os.path.join(BUILD, 'tests/guest/va_suite'))
+LEAKS = os.path.join(os.path.dirname(SUITE), 'va_leaks')
+DAEDALUS = os.environ.get('DAEDALUS_BUILD', os.path.join(BUILD, 'daedalus'))
+ROOTFS = os.environ.get('V4L2_REQUEST_SUITE_ROOTFS', 'trixie')
+SLOW = os.environ.get('V4L2_REQUEST_SLOW_TESTS', '') not in ('', '0')
+STREAMS = ('mpeg2/ip.m2v', 'h264/baseline.h264')
+SUPPRESSIONS = os.path.join(ROOT, 'tests/guest/va_suite/valgrind.supp')
+VALGRIND = ('valgrind', '--error-exitcode=99', '--leak-check=full', '--errors-for-leak-kinds=definite',
+            '--track-fds=no', f'--suppressions={SUPPRESSIONS}')
+# One decode of each codec, and what reads and writes memory by the client's say-so.
+SHORT = '*EveryPictureOfAStream*:*SmallPictureInLargeSurface*:*ManyElements*:*SliceSize*:*CutShort*:*PartsAre*/178x146'
+
+
+def fixtures_md5():
+    """What the pictures of each stream should be, as NV12, from the table of the fixtures."""
+    with open(os.path.join(ROOT, 'fixtures/fixtures.tsv'), encoding='utf-8') as table:
+        names = table.readline().rstrip('\n').split('\t')
+        rows = [dict(zip(names, line.rstrip('\n').split('\t'))) for line in table]
+    return {f"{row['codec']}/{row['file']}": row['md5_nv12'] for row in rows}
+
+
+class InTheGuest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        for needed in (DRIVER, SUITE, LEAKS):
+            if not os.path.exists(needed):
+                raise unittest.SkipTest(f'{needed} is not built')
+        cls.folder = tempfile.mkdtemp(prefix='va_test.')
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        # The module alone in a folder: a guest shares whole folders, and libva looks for it by name.
+        shutil.copy(DRIVER, cls.folder)
+        cls.expect()
+
+    @classmethod
+    def expect(cls):
+        """Decodes the streams in software, and makes sure that this is what the fixtures say."""
+        if not shutil.which('ffmpeg'):
+            raise unittest.SkipTest('ffmpeg, which decodes what is expected, is not installed')
+        right = fixtures_md5()
+        for stream in STREAMS:
+            pictures = subprocess.run(
+                ['ffmpeg', '-v', 'error', '-i', os.path.join(ROOT, 'fixtures', stream), '-f', 'rawvideo', '-pix_fmt',
+                 'nv12', '-'], check=True, capture_output=True).stdout
+            if hashlib.md5(pictures).hexdigest() != right[stream]:
+                raise AssertionError(f'{stream} decodes to other pictures than fixtures.tsv says')
+            with open(os.path.join(cls.folder, os.path.basename(stream) + '.nv12'), 'wb') as file:
+                file.write(pictures)
+
+    def guest(self, device, *command, options=(), env=(), timeout=300):
+        if device == 'daedalus' and not os.path.exists(os.path.join(DAEDALUS, 'kernel/daedalus_v4l2.ko')):
+            self.skipTest('the kernel module of daedalus is not built')
+        if device == 'daedalus':
+            options = ('--daedalus', DAEDALUS, *options)
+        settings = {'LIBVA_DRIVERS_PATH': self.folder, 'LIBVA_DRIVER_NAME': 'v4l2_request',
+                    'VA_SUITE_FIXTURES': os.path.join(ROOT, 'fixtures'), 'VA_SUITE_EXPECTED': self.folder, **dict(env)}
+        shares = sorted({self.folder, os.path.dirname(SUITE)})
+        arguments = [os.path.join(ROOT, 'scripts/guest'), 'run', '--device', device, '--rootfs', ROOTFS, '--timeout',
+                     str(timeout), *(word for share in shares for word in ('--share', share)),
+                     *(word for name, value in settings.items() for word in ('--env', f'{name}={value}')), *options,
+                     '--', *command]
+        return subprocess.run(arguments, capture_output=True, text=True, errors='replace', check=False,
+                              timeout=timeout + 120)
+
+    def suite(self, device, *arguments, wrapper=(), **settings):
+        """Runs the suite and tells what it did; whatever it skipped is counted with its reason."""
+        result = self.guest(device, *wrapper, SUITE, *arguments, **settings)
+        ran = re.search(r'(\d+) tests? from \d+ test suites? ran', result.stdout)
+        reasons = re.findall(r'Skipped\n(.*)\n', result.stdout)
+        summary = [f'{ran.group(1) if ran else "no"} tests on {device}']
+        summary += [f'{reasons.count(reason)} skipped: {reason}' for reason in sorted(set(reasons))]
+        print(f"{self.id().split('.', 1)[1]}: " + '; '.join(summary), flush=True)
+        self.assertEqual(result.returncode, 0, '\n'.join(
+            (result.stdout[-6000:], ''.join(result.stderr.splitlines(keepends=True)[-60:]))))
+        self.assertTrue(ran and int(ran.group(1)) > 0, 'no test ran')
+        return result
+
+
+class Suite(InTheGuest):
+    def test_payload_only(self):
+        self.suite('visl')
+
+    def test_true_pixels(self):
+        self.suite('daedalus')
+
+    def test_slow_device(self):
+        # visl sleeps inside the client's own system call; only daedalus is slow as hardware is.
+        self.suite('daedalus', '--gtest_filter=*Sync*', env={'VA_SUITE_SLOW_MS': '100'},
+                   options=('--daemon-arg=--delay-ms', '--daemon-arg=100'))
+
+    def test_failing_device(self):
+        self.suite('daedalus', '--gtest_filter=*Faults*', env={'VA_SUITE_FAULTS': 'fails'},
+                   options=('--daemon-arg=--fail-every', '--daemon-arg=5'))
+
+    def test_hanging_device(self):
+        self.suite('daedalus', '--gtest_filter=*Faults*/Mpeg2', env={'VA_SUITE_FAULTS': 'hangs'},
+                   options=('--daemon-arg=--hang-after', '--daemon-arg=6', '--module-arg', 'timeout_ms=100'))
+
+    def test_device_that_never_answers(self):
+        if not SLOW:
+            self.skipTest('waits for the time limits of the driver: V4L2_REQUEST_SLOW_TESTS=1')
+        self.suite('daedalus', '--gtest_filter=*Faults*/Mpeg2', env={'VA_SUITE_FAULTS': 'hangs'}, timeout=600,
+                   options=('--daemon-arg=--hang-after', '--daemon-arg=6', '--module-arg', 'timeout_ms=0'))
+
+    def test_nothing_on_standard_output(self):
+        result = self.guest('visl', LEAKS, '1', env={'LIBVA_MESSAGING_LEVEL': '0'})
+        self.assertEqual((result.returncode, result.stdout), (0, ''), result.stderr)
+
+
+class Leaks(InTheGuest):
+    def test_decode_and_destroy(self):
+        cycles = '1000' if SLOW else '200'
+        result = self.guest('visl', LEAKS, cycles, timeout=1200)
+        print(f'{cycles} cycles, ' + '; '.join(line for line in result.stderr.splitlines() if 'before' in line))
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def test_decode_and_destroy_with_true_pixels(self):
+        result = self.guest('daedalus', LEAKS, '100', timeout=600)
+        print('100 cycles, ' + '; '.join(line for line in result.stderr.splitlines() if 'before' in line))
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+
+class Checked(InTheGuest):
+    """Under valgrind: reads and writes beyond what is allocated, decisions on what was never written, leaks."""
+
+    def setUp(self):
+        if ROOTFS != 'trixie':
+            self.skipTest('a suite with a sanitizer does not run under valgrind')
+
+    def test_decoding(self):
+        self.suite('visl', f'--gtest_filter={SHORT}', wrapper=VALGRIND, timeout=600)
+
+    def test_everything(self):
+        if not SLOW:
+            self.skipTest('takes minutes: V4L2_REQUEST_SLOW_TESTS=1')
+        # Ten surfaces of every size, and the sweeps over every byte, are too slow there.
+        self.suite('visl', '--gtest_filter=-*TenSurfaces*:*EveryByte*:*ManyMoreTargets*:*1920x1080', wrapper=VALGRIND,
+                   timeout=3000)
+
+
+class Symbols(unittest.TestCase):
+    def test_one_is_exported(self):
+        if not os.path.exists(DRIVER):
+            self.skipTest(f'{DRIVER} is not built')
+        lines = subprocess.run(['nm', '-D', '--defined-only', DRIVER], check=True, capture_output=True,
+                               text=True).stdout.splitlines()
+        self.assertEqual([line.split()[-1] for line in lines], ['__vaDriverInit_1_0'])
+
+
+if __name__ == '__main__':
+    unittest.main(argv=[sys.argv[0], '--verbose', *sys.argv[1:]])
