@@ -224,15 +224,17 @@ void Parser::segmentationParams() {
         if (header_.segmentationUpdateData)
             segmentationData();
     }
+    header_.segmentationTreeProbs = state_.segmentationTreeProbs;
+    header_.segmentationPredProbs = state_.segmentationPredProbs;
     header_.segmentFeatures = state_.segmentFeatures;
 }
 
 void Parser::segmentationMap() {
     const auto probability = [this] { return reader_.flag() ? byte(8) : maxProbability; };
-    for (uint8_t& prob : header_.segmentationTreeProbs)
+    for (uint8_t& prob : state_.segmentationTreeProbs)
         prob = probability();
     header_.segmentationTemporalUpdate = reader_.flag();
-    for (uint8_t& prob : header_.segmentationPredProbs)
+    for (uint8_t& prob : state_.segmentationPredProbs)
         prob = header_.segmentationTemporalUpdate ? probability() : maxProbability;
 }
 

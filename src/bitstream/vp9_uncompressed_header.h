@@ -34,6 +34,8 @@ struct Vp9SegmentFeatures {
 struct Vp9HeaderState {
     Vp9LoopFilterDeltas loopFilterDeltas;
     Vp9SegmentFeatures segmentFeatures;
+    std::array<uint8_t, 7> segmentationTreeProbs{}; // zero until a frame has some
+    std::array<uint8_t, 3> segmentationPredProbs{};
     bool fullColorRange = false;
 };
 
@@ -75,7 +77,7 @@ struct Vp9UncompressedHeader {
     bool segmentationUpdateMap = false;
     bool segmentationTemporalUpdate = false;
     bool segmentationUpdateData = false;
-    std::array<uint8_t, 7> segmentationTreeProbs{}; // zero unless segmentationUpdateMap: then nothing needs them
+    std::array<uint8_t, 7> segmentationTreeProbs{};
     std::array<uint8_t, 3> segmentationPredProbs{};
     Vp9SegmentFeatures segmentFeatures; // in force in this frame
 

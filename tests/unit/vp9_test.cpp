@@ -252,6 +252,7 @@ TEST_F(Vp9, SegmentFeaturesStay) {
     EXPECT_EQ(seg.flags, V4L2_VP9_SEGMENTATION_FLAG_ENABLED | V4L2_VP9_SEGMENTATION_FLAG_ABS_OR_DELTA_UPDATE);
     EXPECT_EQ(seg.feature_data[0][0], -255);
     EXPECT_EQ(seg.feature_enabled[0], 0xf);
+    EXPECT_EQ(seg.tree_probs[0], 77);
 
     seg = frame({}).seg; // a key frame starts anew
     EXPECT_EQ(seg.flags, 0);
