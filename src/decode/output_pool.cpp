@@ -94,15 +94,17 @@ Result<void> OutputPool::prepare(Slot& slot, const codec::Job& job, uint64_t tim
 
 bool OutputPool::reap() {
     bool any = false;
-    for (;;) {
+    const auto isQueued = [](const Slot& slot) { return slot.queued; };
+    while (std::any_of(slots_.begin(), slots_.end(), isQueued)) {
         const auto done = device_.dequeue(v4l2::QueueType::Output, V4L2_MEMORY_MMAP);
         if (!done || !*done) // an error here is one of CAPTURE too, where it decides about pictures
-            return any;
+            break;
         any = true;
         for (Slot& slot : slots_)
             if (slot.index == (*done)->index)
                 slot.queued = false;
     }
+    return any;
 }
 
 void OutputPool::reset() {

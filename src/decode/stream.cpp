@@ -100,8 +100,6 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
             return idle;
         lock.lock();
     }
-    if (!polling_)
-        reapLocked();
     if (auto opened = openSession(lock, *submission); !opened)
         return opened;
     auto submitted = submit(lock, *submission, target, references.used());
@@ -238,19 +236,16 @@ Result<OutputPool::Slot*> Stream::acquireOutput(Lock& lock, size_t size) {
 
 Result<void> Stream::wait(const Surface& surface, os::Deadline deadline) {
     Lock lock(mutex_);
-    for (;;) {
-        if (!polling_)
-            reapLocked();
-        const bool pending = std::any_of(pending_.begin(), pending_.end(),
-                                         [&](const Pending& p) { return p.surface.get() == &surface; });
-        if (!pending)
-            return {};
-        if (deadline.passed())
+    const auto isIt = [&](const Pending& pending) { return pending.surface.get() == &surface; };
+    for (bool expired = false; std::any_of(pending_.begin(), pending_.end(), isIt);) {
+        if (expired)
             return fail(ErrorKind::Timeout, "the picture is not decoded yet");
+        expired = deadline.passed(); // then this is the last look
         if (held_ == &surface)
             releaseHeld();
         waitForProgress(lock, deadline);
     }
+    return {};
 }
 
 // One thread polls for all: whoever takes buffers off the queues is the only one who can know that they were there.
@@ -283,7 +278,7 @@ bool Stream::reapLocked() {
     if (!session_)
         return false;
     bool progressed = session_->output.reap();
-    for (;;) {
+    while (!pending_.empty()) {
         const auto finished = session_->capture.reap();
         if (!finished || !*finished)
             break;
