@@ -146,7 +146,7 @@ def settle_mpeg2(job):
 def settle_h264(job):
     fields, dpb = job.fields, job.tables.pop('h264_dpb_entry', [])
     used = [entry for entry in dpb if entry['flags'] or entry['fields']]
-    used.sort(key=lambda entry: int(entry['reference_ts'].removeprefix('#').replace('none', '-1')))
+    used.sort(key=lambda entry: (int(entry['reference_ts'].removeprefix('#').replace('none', '-1')), int(entry['frame_num'])))
     for field in DPB_FIELDS:
         fields[f'h264_dpb_entry.{field}'] = ' '.join(entry[field] or '-' for entry in used)
     kind = fields.get('h264_slice_params.slice_type')
