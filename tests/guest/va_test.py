@@ -116,8 +116,7 @@ class Suite(InTheGuest):
                    options=('--daemon-arg=--hang-after', '--daemon-arg=6', '--module-arg', 'timeout_ms=100'))
 
     def test_device_slower_than_the_driver_waits(self):
-        # The driver stops the queues after 5 s without a sign of life; the kernel gives the job up after 7. If neither
-        # kernel nor device ever did, VIDIOC_STREAMOFF itself would not return.
+        # The driver stops the queues after 5 s without a sign of life; the kernel would give the job up after 7.
         if not SLOW:
             self.skipTest('waits for the time limits of the driver: V4L2_REQUEST_SLOW_TESTS=1')
         self.suite('daedalus', '--gtest_filter=*Faults*/Mpeg2', env={'VA_SUITE_FAULTS': 'hangs'}, timeout=600,
