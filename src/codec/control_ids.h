@@ -4,6 +4,7 @@
 #include <linux/v4l2-controls.h>
 
 #include "codec/control_batch.h"
+#include "codec/hevc_ext_sps.h"
 
 // The compound controls of the stateless decoders, each with the struct that the kernel defines for it.
 namespace v4l2_request::codec {
@@ -33,6 +34,8 @@ using HevcSliceParams = Control<V4L2_CID_STATELESS_HEVC_SLICE_PARAMS, v4l2_ctrl_
 using HevcScalingMatrix = Control<V4L2_CID_STATELESS_HEVC_SCALING_MATRIX, v4l2_ctrl_hevc_scaling_matrix>;
 using HevcDecodeParams = Control<V4L2_CID_STATELESS_HEVC_DECODE_PARAMS, v4l2_ctrl_hevc_decode_params>;
 using HevcEntryPointOffsets = Control<V4L2_CID_STATELESS_HEVC_ENTRY_POINT_OFFSETS, uint32_t>;
+using HevcExtSpsStRps = Control<V4L2_CID_STATELESS_HEVC_EXT_SPS_ST_RPS, v4l2_ctrl_hevc_ext_sps_st_rps>;
+using HevcExtSpsLtRps = Control<V4L2_CID_STATELESS_HEVC_EXT_SPS_LT_RPS, v4l2_ctrl_hevc_ext_sps_lt_rps>;
 #endif
 
 // A timestamp that no CAPTURE buffer ever has, for a reference that a control must name but that does not exist: the

@@ -13,6 +13,7 @@
 #include "codec/codecs.h"
 #include "codec/control_ids.h"
 #include "codec/hevc_picture.h"
+#include "codec/hevc_sps_sets.h"
 #include "codec/parameters.h"
 
 // HEVC. Clauses and tables are those of Rec. ITU-T H.265. VA-API carries neither NAL unit headers nor the whole of
@@ -31,6 +32,7 @@ using hevc::Picture;
 // What outlives a picture.
 struct HevcState {
     uint8_t maxTemporalId = 0;
+    hevc::SpsSets spsSets;
 };
 
 // ---- Parameter sets ----
@@ -281,6 +283,21 @@ v4l2_ctrl_hevc_slice_params fillSliceParams(const Picture& picture, const Parsed
 
 // ---- The submission ----
 
+Result<void> addSpsSets(const Picture& picture, const DeviceControls& device, hevc::SpsSets& sets,
+                        ControlBatch& controls) {
+    if (device.has(HevcExtSpsStRps::id)) {
+        if (auto learnt = hevc::learnShortTermSets(picture, sets); !learnt)
+            return learnt;
+        controls.addArray<HevcExtSpsStRps>(sets.shortTerm);
+    }
+    if (device.has(HevcExtSpsLtRps::id)) {
+        if (auto learnt = hevc::learnLongTermSets(picture, sets); !learnt)
+            return learnt;
+        controls.addArray<HevcExtSpsLtRps>(sets.longTerm);
+    }
+    return {};
+}
+
 constexpr std::array<uint8_t, 3> annexB{0, 0, 1};
 
 // What the controls say of the slices that one job holds.
@@ -336,6 +353,8 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (scalingMatrix)
         pictureControls.add<HevcScalingMatrix>(fillScalingMatrix(input));
     pictureControls.add<HevcDecodeParams>(fillDecodeParams(*picture, *dpb));
+    if (auto added = addSpsSets(*picture, device, state.spsSets, pictureControls); !added)
+        return tl::unexpected(added.error());
 
     Submission submission{
         .codedWidth = picture->parameters.pic_width_in_luma_samples,
@@ -366,7 +385,8 @@ constexpr std::array requiredControls{
     uint32_t{V4L2_CID_STATELESS_HEVC_START_CODE},
 };
 
-constexpr std::array optionalControls{HevcScalingMatrix::id, HevcSliceParams::id, HevcEntryPointOffsets::id};
+constexpr std::array optionalControls{HevcScalingMatrix::id, HevcSliceParams::id, HevcEntryPointOffsets::id,
+                                      HevcExtSpsStRps::id, HevcExtSpsLtRps::id};
 
 } // namespace
 

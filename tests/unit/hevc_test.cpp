@@ -32,6 +32,8 @@ struct Header {
     uint32_t address = 0;
     bool dependent = false;
     uint32_t pocLsb = 0;
+    uint32_t set = 0; // short_term_ref_pic_set_idx
+    unsigned setBits = 0;
     BitWriter longTerm;                   // the block if( long_term_ref_pics_present_flag )
     std::array<uint32_t, 2> active{1, 1}; // both lists, if the type has them
     BitWriter modification;               // ref_pic_lists_modification()
@@ -86,7 +88,7 @@ BitWriter encodeHeader(const VAPictureParameterBufferHEVC& picture, const Header
         w.ue(h.sliceType);
         if (h.type != idrWRadl) {
             w.bits(h.pocLsb, picture.log2_max_pic_order_cnt_lsb_minus4 + 4u);
-            w.bits(1, 1); // short_term_ref_pic_set_sps_flag
+            w.bits(1, 1).bits(h.set, h.setBits); // short_term_ref_pic_set_sps_flag, ..._idx
             for (size_t i = 0; i < h.longTerm.size(); ++i)
                 w.bits(h.longTerm.bytes()[i / 8] >> (7 - i % 8) & 1u, 1);
         }
@@ -509,6 +511,68 @@ TEST_F(Hevc, FieldsAreNamedInTheSliceAndInTheDpb) {
     const auto batch = controls(picture, {{.sliceType = P, .pocLsb = 4}});
     EXPECT_EQ(batch.get<HevcSliceParams>().pic_struct, V4L2_HEVC_SEI_PIC_STRUCT_BOTTOM_FIELD);
     EXPECT_EQ(batch.get<HevcDecodeParams>().dpb[0].field_pic, V4L2_HEVC_SEI_PIC_STRUCT_TOP_FIELD);
+}
+
+// 7.3.7: distances less one, used ones marked, from both sides of the picture. Of three sets this picture shows one.
+TEST_F(Hevc, SetsOfTheSequenceAreThoseThatPicturesShow) {
+    device.set(HevcExtSpsStRps::id, {.elements = 65});
+    auto picture = parameters(20, {frame(4, 12, before), frame(5, 24, after), frame(6, 18, before), frame(7, 8),
+                                   frame(8, 36), frame(3, 19, longTermCurr)});
+    picture.num_short_term_ref_pic_sets = 3;
+    picture.slice_parsing_fields.bits.long_term_ref_pics_present_flag = 1;
+    list(0, {0});
+    const auto longTerm = BitWriter().ue(1).bits(19, 8).bits(1, 1).bits(0, 1);
+    const Header header{.sliceType = P, .pocLsb = 20, .set = 2, .setBits = 2, .longTerm = longTerm};
+    const auto batch = controls(picture, {header});
+    ASSERT_EQ(batch.find(HevcExtSpsStRps::id).size(), 3 * sizeof(v4l2_ctrl_hevc_ext_sps_st_rps));
+    const auto set = batch.get<HevcExtSpsStRps>(2);
+    EXPECT_EQ(set.num_negative_pics, 3);
+    EXPECT_EQ(set.num_positive_pics, 2);
+    EXPECT_EQ(set.delta_poc_s0_minus1[0], 1);
+    EXPECT_EQ(set.delta_poc_s0_minus1[1], 5);
+    EXPECT_EQ(set.delta_poc_s0_minus1[2], 3);
+    EXPECT_EQ(set.delta_poc_s1_minus1[0], 3);
+    EXPECT_EQ(set.delta_poc_s1_minus1[1], 11);
+    EXPECT_EQ(set.used_by_curr_pic, 0b01011u);
+    EXPECT_EQ(set.flags, 0);
+    // The first set differs from before, for drivers that compare no other.
+    const auto untouched = batch.get<HevcExtSpsStRps>(0);
+    EXPECT_EQ(untouched.num_negative_pics + untouched.num_positive_pics, 0);
+    EXPECT_NE(untouched.abs_delta_rps_minus1, 0);
+    EXPECT_EQ(controls(picture, {header}).get<HevcExtSpsStRps>(0).abs_delta_rps_minus1, untouched.abs_delta_rps_minus1);
+    picture.ReferenceFrames[3].pic_order_cnt = 9;
+    const auto later = controls(picture, {header});
+    EXPECT_NE(later.get<HevcExtSpsStRps>(0).abs_delta_rps_minus1, untouched.abs_delta_rps_minus1);
+    EXPECT_EQ(later.get<HevcExtSpsStRps>(2).delta_poc_s0_minus1[2], 2);
+}
+
+TEST_F(Hevc, SequenceWithoutSetsGetsAnEmptyOne) {
+    device.set(HevcExtSpsStRps::id, {.elements = 65});
+    device.set(HevcExtSpsLtRps::id, {.elements = 65});
+    auto picture = parameters();
+    picture.num_short_term_ref_pic_sets = 0;
+    const auto batch = controls(picture, {{.type = idrWRadl}});
+    EXPECT_EQ(batch.find(HevcExtSpsStRps::id).size(), sizeof(v4l2_ctrl_hevc_ext_sps_st_rps));
+    EXPECT_EQ(batch.find(HevcExtSpsLtRps::id).size(), sizeof(v4l2_ctrl_hevc_ext_sps_lt_rps));
+    EXPECT_EQ(batch.get<HevcExtSpsStRps>().num_negative_pics, 0);
+}
+
+TEST_F(Hevc, LongTermPictureOfTheSequence) {
+    device.set(HevcExtSpsLtRps::id, {.elements = 65});
+    auto picture = parameters(300, {frame(1, 7, longTermCurr), frame(3, 299, before)});
+    picture.slice_parsing_fields.bits.long_term_ref_pics_present_flag = 1;
+    picture.num_long_term_ref_pic_sps = 2;
+    list(0, {1});
+    const auto longTerm = BitWriter().ue(1).ue(0).bits(1, 1).bits(0, 1);
+    const Header header{.sliceType = P, .pocLsb = 300 & 255, .longTerm = longTerm};
+    const auto set = controls(picture, {header}).get<HevcExtSpsLtRps>(1);
+    EXPECT_EQ(set.lt_ref_pic_poc_lsb_sps, 7);
+    EXPECT_EQ(set.flags, V4L2_HEVC_EXT_SPS_LT_RPS_FLAG_USED_LT);
+
+    picture.ReferenceFrames[2] = frame(4, 9, VA_PICTURE_HEVC_LONG_TERM_REFERENCE); // which of the two?
+    const auto built = build(picture, {header});
+    ASSERT_FALSE(built);
+    EXPECT_EQ(built.error().kind, ErrorKind::Unsupported);
 }
 
 TEST_F(Hevc, MoreSlicesThanTheDeviceTakesAreRefused) {

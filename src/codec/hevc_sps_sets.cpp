@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#ifdef HAVE_UAPI_HEVC
+
+#include "codec/hevc_sps_sets.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace v4l2_request::codec::hevc {
+
+namespace {
+
+using bitstream::HevcLongTermEntry;
+using bitstream::HevcSliceHeader;
+
+using ShortTermSet = v4l2_ctrl_hevc_ext_sps_st_rps;
+
+bool isListed(const VAPictureHEVC& picture) {
+    return picture.picture_id != VA_INVALID_SURFACE && !(picture.flags & VA_PICTURE_HEVC_INVALID);
+}
+
+// The set of the picture, entry by entry (7.3.7 without inter_ref_pic_set_prediction_flag), whatever way it is coded.
+ShortTermSet shortTermSetOf(const VAPictureParameterBufferHEVC& picture) {
+    std::vector<VAPictureHEVC> references;
+    std::ranges::copy_if(picture.ReferenceFrames, std::back_inserter(references), [](const VAPictureHEVC& reference) {
+        return isListed(reference) && !(reference.flags & VA_PICTURE_HEVC_LONG_TERM_REFERENCE);
+    });
+    const auto distance = [&](const VAPictureHEVC& reference) {
+        return std::abs(int64_t{reference.pic_order_cnt} - picture.CurrPic.pic_order_cnt);
+    };
+    std::ranges::sort(references, {}, distance);
+
+    ShortTermSet set{};
+    unsigned entry = 0;
+    const auto side = [&](bool after, __u8& count, __u16(&deltas)[16]) {
+        int64_t previous = 0;
+        for (const VAPictureHEVC& reference : references) {
+            if ((reference.pic_order_cnt > picture.CurrPic.pic_order_cnt) != after || distance(reference) <= previous)
+                continue;
+            deltas[count++] = static_cast<uint16_t>(distance(reference) - previous - 1);
+            previous = distance(reference);
+            const uint32_t current = VA_PICTURE_HEVC_RPS_ST_CURR_BEFORE | VA_PICTURE_HEVC_RPS_ST_CURR_AFTER;
+            set.used_by_curr_pic |= (reference.flags & current ? 1u : 0u) << entry++;
+        }
+    };
+    side(false, set.num_negative_pics, set.delta_poc_s0_minus1);
+    side(true, set.num_positive_pics, set.delta_poc_s1_minus1);
+    return set;
+}
+
+} // namespace
+
+Result<void> learnShortTermSets(const Picture& picture, SpsSets& sets) {
+    const HevcSliceHeader& header = picture.header();
+    const size_t count = picture.parameters.num_short_term_ref_pic_sets;
+    // A sequence without sets gets an empty one: there are drivers that fail without any.
+    if (sets.shortTerm.size() != std::max<size_t>(count, 1))
+        sets.shortTerm.assign(std::max<size_t>(count, 1), {});
+    if (header.idr())
+        return {};
+    if (header.shortTermSet.present) {
+        if (!header.shortTermSet.predicted)
+            return {};
+        const ShortTermSet& other = sets.shortTerm[count - header.shortTermSet.deltaIdx];
+        if (other.num_negative_pics + other.num_positive_pics != header.shortTermSet.numDeltaPocsOfRefRpsIdx)
+            return fail(ErrorKind::Unsupported, "HEVC: the slice predicts its references from a set that VA-API lacks");
+        return {};
+    }
+    ShortTermSet set = shortTermSetOf(picture.parameters);
+    ShortTermSet& known = sets.shortTerm[header.shortTermRefPicSetIdx];
+    set.abs_delta_rps_minus1 = known.abs_delta_rps_minus1;
+    if (std::memcmp(&known, &set, sizeof(set)) == 0)
+        return {};
+    known = set;
+    // Linux 7.0 to 7.2 look at the first set only to see whether any of them changed. This element means nothing
+    // without inter_ref_pic_set_prediction_flag, which no set here has.
+    sets.shortTerm.front().abs_delta_rps_minus1 = ++sets.serial;
+    return {};
+}
+
+Result<void> learnLongTermSets(const Picture& picture, SpsSets& sets) {
+    const VAPictureParameterBufferHEVC& parameters = picture.parameters;
+    const size_t count =
+        parameters.slice_parsing_fields.bits.long_term_ref_pics_present_flag ? parameters.num_long_term_ref_pic_sps : 0;
+    if (sets.longTerm.size() != std::max<size_t>(count, 1))
+        sets.longTerm.assign(std::max<size_t>(count, 1), {});
+    const auto& entries = picture.header().longTermSet;
+    if (std::ranges::none_of(entries, &HevcLongTermEntry::fromSps))
+        return {};
+    // With a single long-term picture it is clear which one the entry describes, and whether it is used.
+    const VAPictureHEVC* only = nullptr;
+    for (const VAPictureHEVC& reference : parameters.ReferenceFrames) {
+        if (!isListed(reference) || !(reference.flags & VA_PICTURE_HEVC_LONG_TERM_REFERENCE))
+            continue;
+        if (only)
+            return fail(ErrorKind::Unsupported, "HEVC: the long-term pictures of the sequence are not in VA-API");
+        only = &reference;
+    }
+    if (!only || entries.size() != 1)
+        return fail(ErrorKind::Unsupported, "HEVC: the long-term pictures of the sequence are not in VA-API");
+    const uint32_t maxLsb = 1u << (parameters.log2_max_pic_order_cnt_lsb_minus4 + 4);
+    const bool used = only->flags & VA_PICTURE_HEVC_RPS_LT_CURR;
+    sets.longTerm[entries.front().ltIdxSps] = {
+        .lt_ref_pic_poc_lsb_sps = static_cast<uint16_t>(static_cast<uint32_t>(only->pic_order_cnt) & (maxLsb - 1)),
+        .flags = static_cast<uint16_t>(used ? V4L2_HEVC_EXT_SPS_LT_RPS_FLAG_USED_LT : 0),
+    };
+    return {};
+}
+
+} // namespace v4l2_request::codec::hevc
+
+#endif // HAVE_UAPI_HEVC
