@@ -28,6 +28,13 @@ using bitstream::Vp9HeaderState;
 using bitstream::Vp9InterpolationFilter;
 using bitstream::Vp9UncompressedHeader;
 
+// What outlives a frame.
+struct Vp9State {
+    Vp9HeaderState header;
+    uint32_t width = 0; // of the frame before, and so of all pictures in the queue
+    uint32_t height = 0;
+};
+
 // A picture as its parts, all checked against each other.
 struct Frame {
     VADecPictureParameterBufferVP9 picture;
@@ -173,16 +180,25 @@ v4l2_ctrl_vp9_frame fillFrame(const Frame& frame) {
 }
 
 // An inter frame names three pictures. A stream that was joined at an intra-only frame may name some that never were,
-// and not use them: they are replaced by another of the three. Without any there is nothing to predict from.
+// and not use them: a client that knows so names no surface, and another of the three takes its place. A surface that
+// is named has to be in the queue, and in its size: the prediction can scale (8.5.2.3), but the kernel's CAPTURE queues
+// hold pictures of one size, and a change of it empties them.
 Result<void> fillReferences(const Frame& frame, const PictureInput& input, const References& references,
-                            v4l2_ctrl_vp9_frame& control) {
+                            const Vp9State& state, v4l2_ctrl_vp9_frame& control) {
     if (frame.header.isIntra())
         return {};
+    if (state.width != frame.header.width || state.height != frame.header.height)
+        return fail(ErrorKind::Unsupported, "VP9: the frame has another size than the pictures that it refers to");
     std::array<std::optional<uint64_t>, 3> found;
     for (size_t i = 0; i < found.size(); ++i) {
         const VASurfaceID surface = frame.picture.reference_frames[frame.header.referenceIndex[i]];
-        if (surface != VA_INVALID_SURFACE && surface != input.target)
+        if (surface == VA_INVALID_SURFACE)
+            continue;
+        if (surface != input.target)
             found[i] = references.timestamp(surface);
+        if (!found[i])
+            return fail(ErrorKind::InvalidParameter, "VP9: a picture that the frame refers to was never decoded, or "
+                                                     "before the size changed");
     }
     const auto any = std::ranges::find_if(found, [](const auto& timestamp) { return timestamp.has_value(); });
     if (any == found.end())
@@ -234,13 +250,13 @@ v4l2_ctrl_vp9_compressed_hdr fillCompressedHeader(const Vp9CompressedHeader& hea
 
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
                          std::any& keptState) {
-    const auto* kept = std::any_cast<Vp9HeaderState>(&keptState);
-    Vp9HeaderState state = kept ? *kept : Vp9HeaderState{};
-    const auto frame = takeFrame(input, state);
+    const auto* kept = std::any_cast<Vp9State>(&keptState);
+    Vp9State state = kept ? *kept : Vp9State{};
+    const auto frame = takeFrame(input, state.header);
     if (!frame)
         return tl::unexpected(frame.error());
     v4l2_ctrl_vp9_frame control = fillFrame(*frame);
-    if (auto filled = fillReferences(*frame, input, references, control); !filled)
+    if (auto filled = fillReferences(*frame, input, references, state, control); !filled)
         return tl::unexpected(filled.error());
 
     Submission submission{.codedWidth = frame->header.width, .codedHeight = frame->header.height};
@@ -251,6 +267,8 @@ Result<Submission> build(const PictureInput& input, const References& references
         job.controls.add<Vp9CompressedHdrControl>(fillCompressedHeader(frame->compressed));
     job.bitstream.append(frame->data);
 
+    state.width = frame->header.width;
+    state.height = frame->header.height;
     keptState = state;
     return submission;
 }

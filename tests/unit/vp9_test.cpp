@@ -127,7 +127,7 @@ protected:
         client.input.profile = VAProfileVP9Profile0;
         client.input.target = target;
         VADecPictureParameterBufferVP9 picture{};
-        picture.frame_width = width;
+        picture.frame_width = static_cast<uint16_t>(frameWidth);
         picture.frame_height = height;
         std::ranges::copy(surfaces, picture.reference_frames);
         client.picture(picture);
@@ -149,6 +149,7 @@ protected:
     DeviceControls device;
     std::array<VASurfaceID, 8> surfaces{};
     size_t uncompressedSize = 0;
+    uint32_t frameWidth = width; // as the client says it
     std::any state;
 };
 
@@ -287,13 +288,29 @@ TEST(Vp9TileColumns, DependOnTheWidth) {
 
 TEST_F(Vp9, MissingReferences) {
     frame({});
-    references.timestamps.erase(24);
-    surfaces[5] = VA_INVALID_SURFACE;
+    surfaces[4] = surfaces[5] = VA_INVALID_SURFACE;
     const auto control = frame({.kind = Header::Inter});
     EXPECT_EQ(control.last_frame_ts, 7000u);
     EXPECT_EQ(control.golden_frame_ts, 7000u);
-    surfaces[6] = target;
+    surfaces[6] = VA_INVALID_SURFACE;
     EXPECT_EQ(build({.kind = Header::Inter}).error().kind, ErrorKind::InvalidParameter);
+    surfaces[5] = target;
+    EXPECT_EQ(build({.kind = Header::Inter}).error().kind, ErrorKind::InvalidParameter);
+    surfaces[5] = 99; // never decoded into
+    surfaces[6] = 26;
+    EXPECT_EQ(build({.kind = Header::Inter}).error().kind, ErrorKind::InvalidParameter);
+}
+
+TEST_F(Vp9, ASizeChangesOnlyWithIntraFrames) {
+    EXPECT_EQ(build({.kind = Header::Inter}).error().kind, ErrorKind::Unsupported); // before any other frame
+    frame({});
+    frameWidth = 208;
+    EXPECT_EQ(build({.kind = Header::Inter, .codedWidth = 208, .sizeFromReference = false}).error().kind,
+              ErrorKind::Unsupported);
+    const auto resized = build({.kind = Header::IntraOnly, .showFrame = false, .codedWidth = 208});
+    ASSERT_TRUE(resized);
+    EXPECT_EQ(resized->codedWidth, 208u);
+    EXPECT_TRUE(build({.kind = Header::Inter}));
 }
 
 TEST_F(Vp9, CompressedHeader) {
