@@ -158,6 +158,22 @@ class Checked(InTheGuest):
                    timeout=3000)
 
 
+class Sanitized(InTheGuest):
+    """A driver built with -Db_sanitize=address,undefined -Db_lundef=false, named by V4L2_REQUEST_ASAN_DRIVER, below the
+    ordinary suite. Runs in the host's userland, which has the sanitizers' libraries."""
+
+    def test_everything(self):
+        driver = os.environ.get('V4L2_REQUEST_ASAN_DRIVER')
+        if not driver:
+            self.skipTest('V4L2_REQUEST_ASAN_DRIVER names no driver with AddressSanitizer')
+        library = subprocess.run(['gcc', '-print-file-name=libasan.so'], check=True, capture_output=True,
+                                 text=True).stdout.strip()
+        # Leaks are for valgrind and for va_leaks: LeakSanitizer needs ptrace.
+        self.suite('visl', options=('--rootfs', 'host', '--share', os.path.dirname(driver)), env={
+            'LD_PRELOAD': os.path.realpath(library), 'LIBVA_DRIVERS_PATH': os.path.dirname(driver),
+            'ASAN_OPTIONS': 'detect_leaks=0', 'UBSAN_OPTIONS': 'halt_on_error=1'})
+
+
 class Symbols(unittest.TestCase):
     def test_one_is_exported(self):
         if not os.path.exists(DRIVER):
