@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Changes headers of H.264 streams bit by bit, for features that no encoder at hand writes. Clauses are those of ITU-T H.264.
+"""Changes headers of H.264 streams bit by bit, for features that no encoder at hand writes.
 
-Knows what x264 writes for progressive 4:2:0 8 bit, and no more. Slice data is never touched: a changed header only shifts it (CAVLC) or
-aligns it anew (CABAC). Pictures may look odd afterwards, because they are predicted from other references than the encoder had in mind,
-but the stream is a valid one.
+Clauses are those of ITU-T H.264. Knows what x264 writes for progressive 4:2:0 8 bit, and no more. Slice data is never
+touched: a changed header only shifts it (CAVLC) or aligns it anew (CABAC). Pictures may look odd afterwards, because
+they are predicted from other references than the encoder had in mind, but the stream is a valid one.
 """
 
 import re
@@ -15,7 +15,7 @@ class BitReader:
         self.at = 0
 
     def u(self, count):
-        value = self.bits[self.at:self.at + count]
+        value = self.bits[self.at : self.at + count]
         self.at += count
         return int(value, 2) if count else 0
 
@@ -29,7 +29,7 @@ class BitReader:
         return (code + 1) // 2 if code % 2 else -(code // 2)
 
     def rest(self):
-        return self.bits[self.at:]
+        return self.bits[self.at :]
 
 
 class BitWriter:
@@ -54,11 +54,11 @@ def trailing(bits):
 
 
 def without_trailing(bits):
-    return bits[:bits.rindex('1')]
+    return bits[: bits.rindex('1')]
 
 
 def to_bytes(bits):
-    return bytes(int(bits[at:at + 8], 2) for at in range(0, len(bits), 8))
+    return bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8))
 
 
 def split(stream):
@@ -115,11 +115,11 @@ class Sps:
         if self.poc_type == 0:
             writer.ue(self.log2_poc_lsb - 4)
         elif self.poc_type == 1:  # a cycle of one reference frame, two counts each: the order that type 2 has
-            writer.u(1, 1)   # delta_pic_order_always_zero_flag: nothing in slice headers
-            writer.se(-1)    # offset_for_non_ref_pic
-            writer.se(0)     # offset_for_top_to_bottom_field
-            writer.ue(1)     # num_ref_frames_in_pic_order_cnt_cycle
-            writer.se(2)     # offset_for_ref_frame
+            writer.u(1, 1)  # delta_pic_order_always_zero_flag: nothing in slice headers
+            writer.se(-1)  # offset_for_non_ref_pic
+            writer.se(0)  # offset_for_top_to_bottom_field
+            writer.ue(1)  # num_ref_frames_in_pic_order_cnt_cycle
+            writer.se(2)  # offset_for_ref_frame
         writer.ue(self.ref_frames)
         writer.u(1, self.gaps)
         return bytes([self.head]) + to_bytes(trailing(writer.bits + without_trailing(self.rest)))
@@ -136,7 +136,7 @@ def read_scaling(reader, lists):
             if following:
                 following = (last + reader.se()) % 256
             last = following or last
-    return reader.bits[start:reader.at]
+    return reader.bits[start : reader.at]
 
 
 class Pps:
@@ -232,16 +232,16 @@ class Slice:
         start = reader.at
         reader.ue()
         reader.ue()
-        for count in self.ref_idx[:'IPB'.index(self.kind())]:
+        for count in self.ref_idx[: 'IPB'.index(self.kind())]:
             for _ in range(count):
                 for values in (2, 4):
                     if reader.u(1):
                         for _ in range(values):
                             reader.se()
-        return reader.bits[start:reader.at]
+        return reader.bits[start : reader.at]
 
     def read_marking(self, reader):
-        """(no_output_of_prior_pics_flag, long_term_reference_flag), or a list of operations: empty is the sliding window."""
+        """(no_output_of_prior_pics_flag, long_term_reference_flag), or operations: none is the sliding window."""
         if self.idr:
             return (reader.u(1), reader.u(1))
         found = []
@@ -266,7 +266,7 @@ class Slice:
         if kind != 'I':
             writer.u(1, self.override)
             if self.override:
-                for count in self.ref_idx[:'IPB'.index(kind)]:
+                for count in self.ref_idx[: 'IPB'.index(kind)]:
                     writer.ue(count - 1)
         for commands in self.modifications:
             writer.u(1, 1 if commands else 0)
@@ -339,8 +339,8 @@ def keep(_slice, _picture):
 def long_term(stream, plan=None, ref_frames=0):
     """Long-term references (8.2.5.4). plan: picture number -> (list modifications of P slices, marking commands).
 
-    The IDR picture becomes long-term reference 0. Where an adaptive marking would leave the DPB too full, the oldest short-term
-    reference is unmarked too, since the sliding window does not work on such pictures."""
+    The IDR picture becomes long-term reference 0. Where an adaptive marking would leave the DPB too full, the oldest
+    short-term reference is unmarked too, since the sliding window does not work on such pictures."""
     plan = plan or {}
     state = {'short': [], 'long': {}, 'number': 0, 'max': 0}
 
@@ -397,6 +397,7 @@ def mark(state, number, commands):
 
 def drop_pictures(stream, dropped):
     """Leaves out P pictures (frame_num gaps, 8.2.5.2); the next picture is predicted from the one before the gap."""
+
     def edit(header, picture):
         if picture in dropped:
             return False
@@ -415,11 +416,13 @@ def poc_type_1(stream):
     def edit_sps(sps):
         assert sps.poc_type == 2
         sps.poc_type = 1
+
     return rewrite(stream, keep, edit_sps)
 
 
 def explicit_bipred(stream):
     """Weights in B slices (8.4.2.3.2) where the encoder had implicit ones."""
+
     def edit_pps(pps, _sps):
         assert pps.weighted_bipred == 2
         pps.weighted_bipred = 1
@@ -449,47 +452,53 @@ def explicit_bipred(stream):
 
 def deblock_within_slices(stream):
     """disable_deblocking_filter_idc 2 in every slice."""
+
     def edit(header, _picture):
         assert header.deblocking, 'encode with deblock other than 0:0, so that the fields are there'
         header.deblocking = (2, *header.deblocking[1:])
+
     return rewrite(stream, edit)
 
 
 def scaling_in_sps(stream):
     """Moves the scaling lists from the PPS to the SPS."""
+
     def edit_pps(pps, sps):
         assert pps.scaling and pps.transform8x8
         sps.scaling, pps.scaling = pps.scaling, ''
+
     return rewrite(stream, keep, edit_pps=edit_pps)
 
 
 def scaling_in_both(stream):
     """Lists in the SPS; the PPS has some of its own and falls back for the others (fall-back rule B, table 7-2)."""
+
     def edit_pps(pps, sps):
         assert pps.scaling and pps.transform8x8
         sps.scaling = pps.scaling
         writer = BitWriter()
-        writer.u(1, 0)       # intra Y: from the SPS
-        writer.u(1, 1)       # intra Cb: 20 throughout
+        writer.u(1, 0)  # intra Y: from the SPS
+        writer.u(1, 1)  # intra Cb: 20 throughout
         writer.se(12)
         for _ in range(15):
             writer.se(0)
-        writer.u(1, 0)       # intra Cr: as intra Cb
-        writer.u(1, 1)       # inter Y: rising
+        writer.u(1, 0)  # intra Cr: as intra Cb
+        writer.u(1, 1)  # inter Y: rising
         writer.se(4)
         for _ in range(15):
             writer.se(2)
-        writer.u(2, 0)       # inter Cb, Cr: as inter Y
-        writer.u(1, 1)       # 8x8 intra: the default (delta -8 at once gives nextScale 0)
+        writer.u(2, 0)  # inter Cb, Cr: as inter Y
+        writer.u(1, 1)  # 8x8 intra: the default (delta -8 at once gives nextScale 0)
         writer.se(-8)
-        writer.u(1, 0)       # 8x8 inter: from the SPS
+        writer.u(1, 0)  # 8x8 inter: from the SPS
         pps.scaling = writer.bits
+
     return rewrite(stream, keep, edit_pps=edit_pps)
 
 
 def start_at_recovery_point(stream):
-    """Leaves out what comes before the first I picture that is no IDR picture, but for the parameter sets, and the B pictures
-    that follow it and need what came before."""
+    """Leaves out what comes before the first I picture that is no IDR picture, but for the parameter sets, and the B
+    pictures that follow it and need what came before."""
     nals = split(stream)
 
     def kind(nal):
@@ -501,5 +510,8 @@ def start_at_recovery_point(stream):
     start = first
     while nal_type(nals[start - 1]) in (6, 9):
         start -= 1
-    return join([nal for nal in nals[:start] if nal_type(nal) in (7, 8)]
-                + [nal for nal in nals[start:following] if kind(nal) != 'B'] + nals[following:])
+    return join(
+        [nal for nal in nals[:start] if nal_type(nal) in (7, 8)]
+        + [nal for nal in nals[start:following] if kind(nal) != 'B']
+        + nals[following:]
+    )

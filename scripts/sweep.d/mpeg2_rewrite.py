@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Moves headers of MPEG-2 streams, for features that no encoder at hand writes. Clauses are those of ITU-T H.262."""
 
-SEQUENCE, EXTENSION, GROUP, PICTURE, SLICE = 0xb3, 0xb5, 0xb8, 0x00, 0x01
+SEQUENCE, EXTENSION, GROUP, PICTURE, SLICE = 0xB3, 0xB5, 0xB8, 0x00, 0x01
 CODING, QUANT_MATRIX = 8, 3  # extension_start_code_identifier
 
 
@@ -21,7 +21,7 @@ def bits(data):
 
 def to_bytes(text):
     text += '0' * (-len(text) % 8)
-    return bytes(int(text[at:at + 8], 2) for at in range(0, len(text), 8))
+    return bytes(int(text[at : at + 8], 2) for at in range(0, len(text), 8))
 
 
 def take_matrices(header, names):
@@ -30,7 +30,7 @@ def take_matrices(header, names):
     kept, taken = text[:at], {}
     for name in ('intra', 'inter'):
         present = text[at] == '1'
-        matrix = text[at + 1:at + 1 + 512 * present]
+        matrix = text[at + 1 : at + 1 + 512 * present]
         at += 1 + 512 * present
         if present and name in names:
             taken[name] = matrix
@@ -49,7 +49,7 @@ def extension(matrices):
 
 
 def matrices_in_extension(stream, names=('intra', 'inter')):
-    """Takes matrices out of each sequence header and puts them behind the next picture coding extension. They hold until the next one."""
+    """Takes matrices out of each sequence header, and puts them behind the next picture coding extension."""
     result, pending = [], {}
     for part in split(stream):
         if code(part) == SEQUENCE:
@@ -62,12 +62,12 @@ def matrices_in_extension(stream, names=('intra', 'inter')):
 
 
 def start_in_open_group(stream):
-    """Leaves out the first group of pictures: the B pictures that follow the next I picture lack a reference (broken_link, 6.3.8)."""
+    """Leaves out the first group: the B pictures after the next I picture lack a reference (broken_link, 6.3.8)."""
     parts = split(stream)
     starts = [at for at, part in enumerate(parts) if code(part) == SEQUENCE]
-    parts = parts[starts[1]:]
+    parts = parts[starts[1] :]
     at = next(at for at, part in enumerate(parts) if code(part) == GROUP)
     group = bytearray(parts[at])
-    group[7] = group[7] & ~0x40 & 0xff | 0x20  # closed_gop 0, broken_link 1: bits 25 and 26 of the header
+    group[7] = group[7] & ~0x40 & 0xFF | 0x20  # closed_gop 0, broken_link 1: bits 25 and 26 of the header
     parts[at] = bytes(group)
     return b''.join(parts)

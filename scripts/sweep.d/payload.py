@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Reads what visl's trace events say of each job, and compares two clients field by field.
 
-Two clients number buffers and choose timestamps as they like. So a reference counts as the picture it means (#N: the Nth one in decode order), and the
-entries of a DPB are put in that order. Values that no decoder may look at (by the kernel's documentation) are left out."""
+Two clients number buffers and choose timestamps as they like. So a reference counts as the picture it means (#N: the
+Nth one in decode order), and the entries of a DPB are put in that order. Values that no decoder may look at are left
+out."""
 
 import collections
 import fnmatch
@@ -10,21 +11,37 @@ import os
 import re
 
 # The event that begins a job.
-FIRST = {'mpeg2': 'v4l2_ctrl_mpeg2_sequence', 'h264': 'v4l2_ctrl_h264_sps', 'hevc': 'v4l2_ctrl_hevc_sps', 'vp8': 'v4l2_ctrl_vp8_frame',
-         'vp9': 'v4l2_ctrl_vp9_frame', 'av1': 'v4l2_ctrl_av1_sequence'}
+FIRST = {
+    'mpeg2': 'v4l2_ctrl_mpeg2_sequence',
+    'h264': 'v4l2_ctrl_h264_sps',
+    'hevc': 'v4l2_ctrl_hevc_sps',
+    'vp8': 'v4l2_ctrl_vp8_frame',
+    'vp9': 'v4l2_ctrl_vp9_frame',
+    'av1': 'v4l2_ctrl_av1_sequence',
+}
 HEADER = re.compile(r'^\s*\S.*-\d+\s+\[\d+\]\s+\S+\s+[\d.]+: (\w+):(.*)$')
 FIELD = re.compile(r'^\s*([A-Za-z_][\w.\[\]]*)(?::\s*|\s+|$)(.*)$')
 OUTPUT = re.compile(r'type = VIDEO_OUTPUT\w*,.* timestamp = (\d+)')
-DPB_ENTRY = re.compile(r'\[(\d+)\]: reference_ts (\d+), pic_num (\d+) frame_num (\d+) fields (\S*) top_field_order_cnt (-?\d+) '
-                       r'bottom_field_order_cnt (-?\d+) flags ?(\S*)')
-DPB_FIELDS = ('reference_ts', 'pic_num', 'frame_num', 'fields', 'top_field_order_cnt', 'bottom_field_order_cnt', 'flags')
+DPB_ENTRY = re.compile(
+    r'\[(\d+)\]: reference_ts (\d+), pic_num (\d+) frame_num (\d+) fields (\S*) top_field_order_cnt (-?\d+) '
+    r'bottom_field_order_cnt (-?\d+) flags ?(\S*)'
+)
+DPB_FIELDS = (
+    'reference_ts',
+    'pic_num',
+    'frame_num',
+    'fields',
+    'top_field_order_cnt',
+    'bottom_field_order_cnt',
+    'flags',
+)
 REFERENCE = re.compile(r'\[(\d+)\]: fields (\S*) index (\d+)')
 TIMESTAMP = re.compile(r'_ts$|^hevc_dpb_entry\.timestamp$')
 UNUSED = 'unused'
 
 
 class Job:
-    """One request: the fields of its controls by name, the number of its picture in decode order, its payload as (bytes, md5)."""
+    """One request: fields of its controls by name, number of its picture in decode order, payload as (bytes, md5)."""
 
     def __init__(self):
         self.fields = {}
@@ -104,7 +121,7 @@ def parse(lines, codec):
 
 
 def number_pictures(jobs, stamps):
-    """Gives each job its number in decode order, and replaces timestamps by those numbers. Slices of a picture share a timestamp."""
+    """Numbers jobs in decode order, slices of a picture alike, and replaces timestamps by those numbers."""
     numbers, last, count = {}, None, -1
     for job, stamp in zip(jobs, stamps):
         if stamp != last:
@@ -146,19 +163,29 @@ def settle_mpeg2(job):
 def settle_h264(job):
     fields, dpb = job.fields, job.tables.pop('h264_dpb_entry', [])
     used = [entry for entry in dpb if entry['flags'] or entry['fields']]
-    used.sort(key=lambda entry: (int(entry['reference_ts'].removeprefix('#').replace('none', '-1')), int(entry['frame_num'])))
+    used.sort(
+        key=lambda entry: (int(entry['reference_ts'].removeprefix('#').replace('none', '-1')), int(entry['frame_num']))
+    )
     for field in DPB_FIELDS:
         fields[f'h264_dpb_entry.{field}'] = ' '.join(entry[field] or '-' for entry in used)
     kind = fields.get('h264_slice_params.slice_type')
     for number, kinds in ((0, 'PB'), (1, 'B')):
         name = f'h264_ref_pic_list{number}'
-        count = int(fields.get(f'h264_slice_params.num_ref_idx_l{number}_active_minus1', -1)) + 1 if kind in kinds else 0
+        count = (
+            int(fields.get(f'h264_slice_params.num_ref_idx_l{number}_active_minus1', -1)) + 1 if kind in kinds else 0
+        )
         entries = job.tables.pop(name, [])[:count]
-        fields[f'{name}.index'] = ' '.join(dpb[entry['index']]['reference_ts'] if entry['index'] < len(dpb) else 'none' for entry in entries)
+        fields[f'{name}.index'] = ' '.join(
+            dpb[entry['index']]['reference_ts'] if entry['index'] < len(dpb) else 'none' for entry in entries
+        )
         fields[f'{name}.fields'] = ' '.join(entry['fields'] or '-' for entry in entries)
     # V4L2_H264_CTRL_PRED_WEIGHTS_REQUIRED: else the control holds what some earlier slice left in it.
-    required = kind in ('P', 'SP') and 'WEIGHTED_PRED' in fields.get('h264_pps.flags', '').split('|') \
-        or kind == 'B' and fields.get('h264_pps.weighted_bipred_idc') == '1'
+    required = (
+        kind in ('P', 'SP')
+        and 'WEIGHTED_PRED' in fields.get('h264_pps.flags', '').split('|')
+        or kind == 'B'
+        and fields.get('h264_pps.weighted_bipred_idc') == '1'
+    )
     for field in fields:
         if field.startswith('h264_pred_weights.') and not required:
             fields[field] = UNUSED
@@ -183,31 +210,43 @@ class Summary:
 
     def __init__(self, exceptions):
         self.exceptions = exceptions
-        self.values = collections.defaultdict(lambda: collections.defaultdict(lambda: [0, 0]))  # codec -> field -> [equal, all]
-        self.differences = collections.OrderedDict()  # (codec, field, reason) -> [values, streams, stream, picture, libva, kdirect]
+        self.values = collections.defaultdict(
+            lambda: collections.defaultdict(lambda: [0, 0])
+        )  # codec -> field -> [equal, all]
+        self.differences = (
+            collections.OrderedDict()
+        )  # (codec, field, reason) -> [values, streams, stream, picture, libva, kdirect]
 
     def reason(self, stream, field, ours, theirs):
         """Why a difference is as it should be, or None."""
         words = (stream.codec, stream.name, field, ours, theirs)
-        return next((reason for patterns, reason in self.exceptions if all(map(fnmatch.fnmatchcase, words, patterns))), None)
+        return next(
+            (reason for patterns, reason in self.exceptions if all(map(fnmatch.fnmatchcase, words, patterns))), None
+        )
 
     def differ(self, stream, picture, field, ours, theirs):
         """Keeps a difference. Returns 1 if it is not explained."""
         reason = self.reason(stream, field, ours, theirs)
-        entry = self.differences.setdefault((stream.codec, field, reason), [0, set(), stream.key(), picture, ours, theirs])
+        entry = self.differences.setdefault(
+            (stream.codec, field, reason), [0, set(), stream.key(), picture, ours, theirs]
+        )
         entry[0] += 1
         entry[1].add(stream.key())
         return reason is None
 
     def add(self, stream, libva, kdirect):
-        """Counts one stream. Returns what is wrong with it in words, or None. Streams with other numbers of jobs have no pairs."""
+        """Counts one stream. Returns what is wrong with it in words, or None. Other numbers of jobs have no pairs."""
         if len(libva) != len(kdirect) or not libva:
             wrong = self.differ(stream, 0, 'jobs', str(len(libva)), str(len(kdirect)))
             return f'libva sent {len(libva)} jobs, kdirect {len(kdirect)}' if wrong else None
         wrong = 0
         for ours, theirs in zip(libva, kdirect):
             ours_fields = {**ours.fields, 'job.picture': str(ours.picture), 'job.payload': describe(ours.payload)}
-            theirs_fields = {**theirs.fields, 'job.picture': str(theirs.picture), 'job.payload': describe(theirs.payload)}
+            theirs_fields = {
+                **theirs.fields,
+                'job.picture': str(theirs.picture),
+                'job.payload': describe(theirs.payload),
+            }
             for field in sorted(set(ours_fields) | set(theirs_fields)):
                 values = ours_fields.get(field, 'absent'), theirs_fields.get(field, 'absent')
                 counts = self.values[stream.codec][field]
@@ -220,16 +259,26 @@ class Summary:
     def print_table(self):
         """Returns whether all is equal or explained."""
         for codec, fields in sorted(self.values.items()):
-            mine = [(field, reason) for key_codec, field, reason in self.differences if key_codec == codec and field != 'jobs']
+            mine = [
+                (field, reason)
+                for key_codec, field, reason in self.differences
+                if key_codec == codec and field != 'jobs'
+            ]
             unexplained = {field for field, reason in mine if not reason}
             explained = {field for field, _ in mine} - unexplained
             same, every = (sum(counts[at] for counts in fields.values()) for at in (0, 1))
-            print(f'{codec}: payloads equal in {len(fields) - len(explained) - len(unexplained)} / {len(fields)} fields, '
-                  f'{len(explained)} explained, {len(unexplained)} not; in {same} / {every} values')
-        for (codec, field, reason), entry in sorted(self.differences.items(), key=lambda item: (bool(item[0][2]), item[0][0], -item[1][0])):
+            print(
+                f'{codec}: payloads equal in {len(fields) - len(explained) - len(unexplained)} / {len(fields)} fields, '
+                f'{len(explained)} explained, {len(unexplained)} not; in {same} / {every} values'
+            )
+        for (codec, field, reason), entry in sorted(
+            self.differences.items(), key=lambda item: (bool(item[0][2]), item[0][0], -item[1][0])
+        ):
             count, streams, stream, picture, ours, theirs = entry
-            print(f'  {codec} {field}: {count} times in {len(streams)} streams; {stream} picture {picture}: '
-                  f'libva {clip(ours)}, kdirect {clip(theirs)}' + (f'\n    explained: {reason}' if reason else ''))
+            print(
+                f'  {codec} {field}: {count} times in {len(streams)} streams; {stream} picture {picture}: '
+                f'libva {clip(ours)}, kdirect {clip(theirs)}' + (f'\n    explained: {reason}' if reason else '')
+            )
         return all(reason for _, _, reason in self.differences)
 
 

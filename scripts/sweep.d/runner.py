@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The part of the sweep that runs in the guest: decodes the streams of a list, and prints one line of JSON for each event.
+"""The part of the sweep that runs in the guest: decodes streams, and prints one line of JSON for each event.
 
-runner.py JOBS.json: {"driver": DIR, "jobs": N, "timeout": S, "trace": DIR or null, "tasks": [{"id", "codec", "column", "path",
-"format"}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end", "frames": [...], "status", "log", "seconds", "error"}.
+runner.py JOBS.json: {"driver": DIR, "jobs": N, "timeout": S, "trace": DIR or null, "trace_kb": N, "tasks": [{"id",
+"codec", "column", "path", "format", "baseline"}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end",
+"frames": [...], "status", "log", "seconds", "error"}.
 
 A frame is "BYTES:MD5": size and hash of its visible part as tight NV12 (P010)."""
 
@@ -27,27 +28,69 @@ PARSERS = {
 }
 GST_FORMATS = {'nv12': 'NV12', 'p010le': 'P010_10LE'}
 # What FFmpeg says when its hardware decoder is not used after all.
-FALLBACK = re.compile(r'Failed setup for format vaapi|hwaccel initialisation returned error|No support for codec \w+ profile'
-                      r'|Impossible to convert between the formats supported by the filter')
+FALLBACK = re.compile(
+    r'Failed setup for format vaapi|hwaccel initialisation returned error|No support for codec \w+ profile'
+    r'|Impossible to convert between the formats supported by the filter'
+)
 # What is worth to be seen of a client's messages.
-TELLING = re.compile(r'error|fail|v4l2_request:|unable|invalid|not support|cannot|could not|impossible|missing|corrupt|assert|caught', re.IGNORECASE)
+TELLING = re.compile(
+    r'error|fail|v4l2_request:|unable|invalid|not support|cannot|could not|impossible|missing|corrupt|assert|caught',
+    re.IGNORECASE,
+)
 IDLE = re.compile(r' 0 decode errors|: does not decode ')
 LOG_LIMIT = 3000
 TRACING = '/sys/kernel/tracing'
 
 
 def libva_command(task):
-    # FFmpeg has no VA profile for streams of Baseline that do not say that they are of Constrained Baseline: most of them are.
+    # FFmpeg has no VA profile for Baseline streams that do not say that they are of Constrained Baseline: most are.
     mismatch = ['-hwaccel_flags', 'allow_profile_mismatch'] if task.get('baseline') else []
-    return ['ffmpeg', '-hide_banner', '-nostdin', '-v', 'verbose', '-hwaccel', 'vaapi', '-hwaccel_output_format', 'vaapi', '-vaapi_device',
-            '/dev/dri/renderD128', *mismatch, '-i', task['path'], '-map', '0:v:0', '-fps_mode', 'passthrough', '-noautoscale',
-            '-vf', f'hwdownload,format={task["format"]}', '-f', 'framemd5', '-']
+    return [
+        'ffmpeg',
+        '-hide_banner',
+        '-nostdin',
+        '-v',
+        'verbose',
+        '-hwaccel',
+        'vaapi',
+        '-hwaccel_output_format',
+        'vaapi',
+        '-vaapi_device',
+        '/dev/dri/renderD128',
+        *mismatch,
+        '-i',
+        task['path'],
+        '-map',
+        '0:v:0',
+        '-fps_mode',
+        'passthrough',
+        '-noautoscale',
+        '-vf',
+        f'hwdownload,format={task["format"]}',
+        '-f',
+        'framemd5',
+        '-',
+    ]
 
 
 def kdirect_command(task):
     # --no-fault: else a crash is a hang.
-    return ['gst-launch-1.0', '--no-fault', '-q', 'filesrc', 'location=' + task['path'], '!', *PARSERS[task['codec']].split(),
-            '!', 'video/x-raw,format=' + GST_FORMATS[task['format']], '!', 'gdppay', '!', 'fdsink', 'fd=1']
+    return [
+        'gst-launch-1.0',
+        '--no-fault',
+        '-q',
+        'filesrc',
+        'location=' + task['path'],
+        '!',
+        *PARSERS[task['codec']].split(),
+        '!',
+        'video/x-raw,format=' + GST_FORMATS[task['format']],
+        '!',
+        'gdppay',
+        '!',
+        'fdsink',
+        'fd=1',
+    ]
 
 
 def read_framemd5(output):
@@ -66,14 +109,14 @@ def exactly(stream, count):
 
 
 def tight(data, width, height, bytes_per_sample):
-    """A frame of NV12 or P010 without the padding that GStreamer gives its rows (to 4 bytes) and its planes (to 2 rows)."""
+    """A frame of NV12 or P010 without GStreamer's padding: of rows to 4 bytes, of planes to 2 rows."""
     row = width * bytes_per_sample
     stride = (row + 3) & ~3
     uv_row, uv_rows, uv_start = (width + 1) // 2 * 2 * bytes_per_sample, (height + 1) // 2, stride * ((height + 1) & ~1)
     if stride == row == uv_row and height % 2 == 0:
-        return data[:row * height * 3 // 2]
-    rows = [data[at * stride:at * stride + row] for at in range(height)]
-    rows += [data[uv_start + at * stride:uv_start + at * stride + uv_row] for at in range(uv_rows)]
+        return data[: row * height * 3 // 2]
+    rows = [data[at * stride : at * stride + row] for at in range(height)]
+    rows += [data[uv_start + at * stride : uv_start + at * stride + uv_row] for at in range(uv_rows)]
     return b''.join(rows)
 
 
@@ -133,8 +176,14 @@ def decode(task, settings):
         error = f'signal {-status}'
     elif libva and FALLBACK.search(text):
         error = 'software fallback'
-    lines = text if len(text) <= LOG_LIMIT else text[:LOG_LIMIT // 2] + '\n...\n' + text[-LOG_LIMIT // 2:]
-    return {'frames': frames, 'status': status, 'error': error, 'log': lines, 'seconds': round(time.monotonic() - start, 2)}
+    lines = text if len(text) <= LOG_LIMIT else text[: LOG_LIMIT // 2] + '\n...\n' + text[-LOG_LIMIT // 2 :]
+    return {
+        'frames': frames,
+        'status': status,
+        'error': error,
+        'log': lines,
+        'seconds': round(time.monotonic() - start, 2),
+    }
 
 
 def write(path, text):
@@ -145,10 +194,22 @@ def write(path, text):
 def start_trace(codec):
     """visl afresh, so that none of the payloads of the last stream are left; its events into an empty ring buffer."""
     subprocess.run(['rmmod', 'visl'], check=False, stderr=subprocess.DEVNULL)
-    subprocess.run(['modprobe', 'visl', 'keep_bitstream_buffers=1', 'bitstream_trace_frame_start=0', 'bitstream_trace_nframes=100000'],
-                   check=True)
+    subprocess.run(
+        [
+            'modprobe',
+            'visl',
+            'keep_bitstream_buffers=1',
+            'bitstream_trace_frame_start=0',
+            'bitstream_trace_nframes=100000',
+        ],
+        check=True,
+    )
     write(f'{TRACING}/trace', '')
-    events = [event for event in glob.glob(f'{TRACING}/events/visl_{codec}_controls/v4l2_*/enable') if '_ext_sps_' not in event]
+    events = [
+        event
+        for event in glob.glob(f'{TRACING}/events/visl_{codec}_controls/v4l2_*/enable')
+        if '_ext_sps_' not in event
+    ]
     for event in events + [f'{TRACING}/events/v4l2/v4l2_qbuf/enable']:
         write(event, '1')
     write(f'{TRACING}/tracing_on', '1')
@@ -160,10 +221,15 @@ def end_trace(target):
     with open(f'{TRACING}/trace', 'rb') as source, open(target, 'wb') as file:
         while data := source.read(1 << 20):
             file.write(data)
-        for path in sorted(glob.glob('/sys/kernel/debug/visl/bitstream/bitstream*'), key=lambda path: int(path.rsplit('bitstream', 1)[1])):
+        for path in sorted(
+            glob.glob('/sys/kernel/debug/visl/bitstream/bitstream*'),
+            key=lambda path: int(path.rsplit('bitstream', 1)[1]),
+        ):
             with open(path, 'rb') as blob:
                 data = blob.read()
-            file.write(f'# payload {path.rsplit("bitstream", 1)[1]} {len(data)} {hashlib.md5(data).hexdigest()}\n'.encode())
+            file.write(
+                f'# payload {path.rsplit("bitstream", 1)[1]} {len(data)} {hashlib.md5(data).hexdigest()}\n'.encode()
+            )
         file.flush()
         os.fsync(file.fileno())  # a guest that dies takes with it what it has not written yet
 

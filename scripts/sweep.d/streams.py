@@ -52,17 +52,26 @@ def read_table(path):
 
 
 def find(folder, codecs=(), patterns=(), scope=None):
-    """The streams below folder: those of its table, or all files of its codec folders. Patterns are globs or regular expressions."""
+    """The streams of a folder: those of its table, or all files of its codec folders. Patterns: glob or regexp."""
     tables = [name for name in ('fixtures.tsv', 'vectors.tsv') if os.path.exists(os.path.join(folder, name))]
     if tables:
         rows = read_table(os.path.join(folder, tables[0]))
     else:
-        rows = [{'codec': codec, 'file': name} for codec in sorted(MUXERS) if os.path.isdir(os.path.join(folder, codec))
-                for name in sorted(os.listdir(os.path.join(folder, codec)))]
+        rows = [
+            {'codec': codec, 'file': name}
+            for codec in sorted(MUXERS)
+            if os.path.isdir(os.path.join(folder, codec))
+            for name in sorted(os.listdir(os.path.join(folder, codec)))
+        ]
     found = []
     for cells in rows:
         stream = Stream(cells['codec'], os.path.join(folder, cells['codec'], cells['file']), cells)
-        if codecs and stream.codec not in codecs or patterns and not any(matches(pattern, stream.name) for pattern in patterns):
+        if (
+            codecs
+            and stream.codec not in codecs
+            or patterns
+            and not any(matches(pattern, stream.name) for pattern in patterns)
+        ):
             continue
         if scope and not scope(cells):
             continue
@@ -86,8 +95,12 @@ def in_scope(cells):
     fields = re.search(r'interlaced,|MBAFF|PAFF|field,|field-pictures', cells.get('features', '') + ',')
     if cells['codec'] == 'mpeg2':
         fields = 'field-pictures' in cells.get('features', '')
-    return cells['codec'] in ('mpeg2', 'h264') and not fields and cells.get('expect') == 'decode' \
+    return (
+        cells['codec'] in ('mpeg2', 'h264')
+        and not fields
+        and cells.get('expect') == 'decode'
         and cells.get('pix_fmt') in ('yuv420p', 'yuvj420p')
+    )
 
 
 def file_md5(path):
@@ -99,7 +112,9 @@ def file_md5(path):
 
 
 def cache_dir():
-    base = os.environ.get('V4L2_REQUEST_CACHE') or os.path.join(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'v4l2-request')
+    base = os.environ.get('V4L2_REQUEST_CACHE') or os.path.join(
+        os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'v4l2-request'
+    )
     path = os.path.join(base, 'sweep')
     os.makedirs(path, exist_ok=True)
     return path
@@ -118,8 +133,10 @@ def replace_file(path, data):
 
 
 def software(stream, version):
-    """Frames as FFmpeg's software decoder has them: {"frames": ["BYTES:MD5"], "md5": of all of them, "log"}. Cached by content and version."""
-    digest = hashlib.sha256('\0'.join((file_md5(stream.path), version, stream.format, 'recipe 2')).encode()).hexdigest()[:24]
+    """What FFmpeg decodes in software: {"frames": ["BYTES:MD5"], "md5": of all, "log"}; by content and version."""
+    digest = hashlib.sha256(
+        '\0'.join((file_md5(stream.path), version, stream.format, 'recipe 2')).encode()
+    ).hexdigest()[:24]
     path = os.path.join(cache_dir(), f'software-{digest}.json')
     if os.path.exists(path):
         with open(path, encoding='utf-8') as file:
@@ -128,11 +145,38 @@ def software(stream, version):
     filters = f'scale=in_range=tv:out_range=tv,format={stream.format}'
     with tempfile.NamedTemporaryFile(suffix='.md5') as whole:
         options = ['-map', '0:v:0', '-fps_mode', 'passthrough', '-autoscale', '0', '-vf', filters]
-        done = subprocess.run(['ffmpeg', '-hide_banner', '-nostdin', '-y', '-v', 'error', '-threads', '1', '-i', stream.path,
-                               *options, '-f', 'framemd5', '-', *options, '-c:v', 'rawvideo', '-f', 'md5', whole.name], capture_output=True, check=False)
+        done = subprocess.run(
+            [
+                'ffmpeg',
+                '-hide_banner',
+                '-nostdin',
+                '-y',
+                '-v',
+                'error',
+                '-threads',
+                '1',
+                '-i',
+                stream.path,
+                *options,
+                '-f',
+                'framemd5',
+                '-',
+                *options,
+                '-c:v',
+                'rawvideo',
+                '-f',
+                'md5',
+                whole.name,
+            ],
+            capture_output=True,
+            check=False,
+        )
         total = whole.read().decode().strip().removeprefix('MD5=')
-    frames = [f'{cells[4].strip()}:{cells[5].strip()}' for line in done.stdout.decode(errors='replace').splitlines()
-              if not line.startswith('#') and len(cells := line.split(',')) == 6]
+    frames = [
+        f'{cells[4].strip()}:{cells[5].strip()}'
+        for line in done.stdout.decode(errors='replace').splitlines()
+        if not line.startswith('#') and len(cells := line.split(',')) == 6
+    ]
     result = {'frames': frames, 'md5': total, 'log': done.stderr.decode(errors='replace')[-2000:]}
     replace_file(path, json.dumps(result).encode())
     return result
@@ -146,8 +190,27 @@ def elementary(stream):
     path = os.path.join(cache_dir(), f'elementary-{file_md5(stream.path)[:24]}.{muxer}')
     if not os.path.exists(path):
         with tempfile.NamedTemporaryFile(suffix='.part') as part:
-            done = subprocess.run(['ffmpeg', '-hide_banner', '-nostdin', '-y', '-v', 'error', '-i', stream.path, '-map', '0:v:0', '-c', 'copy',
-                                   '-f', muxer, part.name], capture_output=True, check=False)
+            done = subprocess.run(
+                [
+                    'ffmpeg',
+                    '-hide_banner',
+                    '-nostdin',
+                    '-y',
+                    '-v',
+                    'error',
+                    '-i',
+                    stream.path,
+                    '-map',
+                    '0:v:0',
+                    '-c',
+                    'copy',
+                    '-f',
+                    muxer,
+                    part.name,
+                ],
+                capture_output=True,
+                check=False,
+            )
             if done.returncode and not os.path.getsize(part.name):
                 return stream.path  # the parser may still make something of it
             replace_file(path, part.read())

@@ -48,8 +48,9 @@ def declined(result):
 
 
 def verdict(stream, pixels, exceptions=()):
-    """(verdict, notes). The verdict is one of GOOD, or says what is wrong first; notes say all that is. What is wrong with kdirect may be
-    excused by its client's limits, with libva never."""
+    """(verdict, notes). The verdict is one of GOOD, or says what is wrong first; notes say all that is.
+
+    What is wrong with kdirect may be excused by its client's limits, what is wrong with libva never."""
     results, wrong = stream.results, []
     software = results.get('sw')
     libva = results.get('libva')

@@ -41,7 +41,14 @@ GOOD_FRAMES = ['6:aa', '6:bb', '6:cc']
 
 
 def result(frames=None, error=None, **more):
-    return {'frames': GOOD_FRAMES if frames is None else frames, 'error': error, 'status': 0, 'log': '', 'seconds': 1, **more}
+    return {
+        'frames': GOOD_FRAMES if frames is None else frames,
+        'error': error,
+        'status': 0,
+        'log': '',
+        'seconds': 1,
+        **more,
+    }
 
 
 def stream(expect='decode', **results):
@@ -111,28 +118,40 @@ class Verdict(unittest.TestCase):
         rules = [(('h264', 'a.*'), 'known')]
         self.check(stream(libva=result(), kdirect=result([])), 'ok but for the client', exceptions=rules)
         self.assertFalse(self.is_good(stream(libva=result([]), kdirect=result([])), exceptions=rules))
-        self.assertFalse(self.is_good(stream(libva=result(), kdirect=result([])), exceptions=[(('h264', 'b.*'), 'known')]))
+        self.assertFalse(
+            self.is_good(stream(libva=result(), kdirect=result([])), exceptions=[(('h264', 'b.*'), 'known')])
+        )
 
 
 class Clients(unittest.TestCase):
     """What the clients print, and how it is read."""
 
     def test_fallback_is_seen_in_what_ffmpeg_says(self):
-        for line in ('[h264 @ 0x1] Failed setup for format vaapi: hwaccel initialisation returned error.',
-                     "Impossible to convert between the formats supported by the filter 'a' and the filter 'b'"):
+        for line in (
+            '[h264 @ 0x1] Failed setup for format vaapi: hwaccel initialisation returned error.',
+            "Impossible to convert between the formats supported by the filter 'a' and the filter 'b'",
+        ):
             self.assertTrue(runner.FALLBACK.search(line))
         self.assertFalse(runner.FALLBACK.search('[h264 @ 0x1] Reinit context to 176x144, pix_fmt: yuv420p'))
 
     def test_what_counts_as_fallback_is_kept_of_the_log(self):
-        lines = [b'Failed setup for format vaapi: hwaccel initialisation returned error.\n', b'Stream mapping:\n',
-                 b'No support for codec h264 profile 110.\n', b'Impossible to convert between the formats supported by the filter\n']
+        lines = [
+            b'Failed setup for format vaapi: hwaccel initialisation returned error.\n',
+            b'Stream mapping:\n',
+            b'No support for codec h264 profile 110.\n',
+            b'Impossible to convert between the formats supported by the filter\n',
+        ]
         kept = []
         runner.drain(lines, kept)
         self.assertEqual(len(kept), 3)
 
     def test_framemd5(self):
-        text = [b'#format: frame checksums\n', b'#stream#, dts, pts, duration, size, hash\n',
-                b'0,          0,          0,        1,    38016, 0123\n', b'0,          1,          1,        1,      600, abcd\n']
+        text = [
+            b'#format: frame checksums\n',
+            b'#stream#, dts, pts, duration, size, hash\n',
+            b'0,          0,          0,        1,    38016, 0123\n',
+            b'0,          1,          1,        1,      600, abcd\n',
+        ]
         self.assertEqual(runner.read_framemd5(text), ['38016:0123', '600:abcd'])
 
     @staticmethod
@@ -141,9 +160,12 @@ class Clients(unittest.TestCase):
 
     def test_gdp_with_a_change_of_size(self):
         def caps(width, height):
-            return self.packet(2, f'video/x-raw, format=(string)NV12, width=(int){width}, height=(int){height}\0'.encode())
-        plain = bytes(range(24))                                   # 4x4: rows of 4, nothing to strip
-        padded = b'abXX' b'cdXX' b'uvXX'                           # 2x2: rows of 2 in strides of 4
+            return self.packet(
+                2, f'video/x-raw, format=(string)NV12, width=(int){width}, height=(int){height}\0'.encode()
+            )
+
+        plain = bytes(range(24))  # 4x4: rows of 4, nothing to strip
+        padded = b'abXX' b'cdXX' b'uvXX'  # 2x2: rows of 2 in strides of 4
         data = self.packet(64, b'event') + caps(4, 4) + self.packet(1, plain) + caps(2, 2) + self.packet(1, padded)
         frames = runner.read_gdp(io.BytesIO(data + self.packet(1, padded)[:40]))  # the last is cut off
         self.assertEqual(frames, [f'24:{hashlib.md5(plain).hexdigest()}', f'6:{hashlib.md5(b"abcduv").hexdigest()}'])
@@ -155,7 +177,10 @@ class Clients(unittest.TestCase):
     def run_client(self, command, **settings):
         saved, runner.libva_command = runner.libva_command, lambda task: command
         try:
-            return runner.decode({'column': 'libva', 'codec': 'h264', 'path': '', 'format': 'nv12'}, {'driver': '', 'timeout': 20, **settings})
+            return runner.decode(
+                {'column': 'libva', 'codec': 'h264', 'path': '', 'format': 'nv12'},
+                {'driver': '', 'timeout': 20, **settings},
+            )
         finally:
             runner.libva_command = saved
 
@@ -175,8 +200,8 @@ def trace_of(stamps, picture='', quant='0x8'):
     text = '# tracer: nop\n#\n'
     for stamp, kind, forward, backward in stamps:
         start = f' gst-launch-1.0-50  [000] .....  {stamp}: '
-        text += f'''{start}v4l2_qbuf: minor = 0, index = 0, type = VIDEO_OUTPUT_MPLANE, bytesused = 0, flags = X, timestamp = {stamp}, sequence = 0
-{start}v4l2_qbuf: minor = 0, index = 0, type = VIDEO_CAPTURE_MPLANE, bytesused = 0, flags = X, timestamp = 0, sequence = 0
+        text += f'''{start}v4l2_qbuf: minor = 0, type = VIDEO_OUTPUT_MPLANE, timestamp = {stamp}, sequence = 0
+{start}v4l2_qbuf: minor = 0, index = 0, type = VIDEO_CAPTURE_MPLANE, flags = X, timestamp = 0, sequence = 0
 {start}v4l2_ctrl_mpeg2_sequence: \nhorizontal_size 176\nflags PROGRESSIVE\n
 {start}v4l2_ctrl_mpeg2_picture: \nbackward_ref_ts {backward}\nforward_ref_ts {forward}\nflags {picture}\nf_code {{
 0f 0f 0f 0f
@@ -215,9 +240,10 @@ num_ref_idx_l1_active_minus1 0
 flags
  ffmpeg-50 [000] ..... 11: v4l2_h264_ref_pic_list0: [0]: fields TOP_FIELD_REF|BOTTOM_FIELD_REF index 1
  ffmpeg-50 [000] ..... 12: v4l2_h264_ref_pic_list0: [1]: fields TOP_FIELD_REF|0xfc index 255
- ffmpeg-50 [000] ..... 13: v4l2_h264_dpb_entry: [0]: reference_ts 0, pic_num 0 frame_num 0 fields  top_field_order_cnt 0 bottom_field_order_cnt 0 flags
- ffmpeg-50 [000] ..... 14: v4l2_h264_dpb_entry: [1]: reference_ts 7000, pic_num 3 frame_num 3 fields TOP_FIELD_REF|BOTTOM_FIELD_REF \
-top_field_order_cnt -2 bottom_field_order_cnt -1 flags VALID|ACTIVE
+ ffmpeg-50 [000] ..... 13: v4l2_h264_dpb_entry: [0]: reference_ts 0, pic_num 0 frame_num 0 fields  \
+top_field_order_cnt 0 bottom_field_order_cnt 0 flags
+ ffmpeg-50 [000] ..... 14: v4l2_h264_dpb_entry: [1]: reference_ts 7000, pic_num 3 frame_num 3 \
+fields TOP_FIELD_REF|BOTTOM_FIELD_REF top_field_order_cnt -2 bottom_field_order_cnt -1 flags VALID|ACTIVE
  ffmpeg-50 [000] ..... 15: v4l2_ctrl_h264_pred_weights:
 luma_log2_weight_denom 5
 # payload 0 12 aaaa
@@ -273,7 +299,10 @@ class Payload(unittest.TestCase):
         words, good, output = self.compare(trace_of(self.IPB, quant='0x8'), trace_of(self.IPB, quant='0x9'))
         self.assertEqual(words, '3 values differ')
         self.assertFalse(good)
-        self.assertIn("intra_quantiser_matrix: 3 times in 1 streams; h264/a.h264 picture 0: libva '0x8,0x10', kdirect '0x9,0x10'", output)
+        self.assertIn(
+            "intra_quantiser_matrix: 3 times in 1 streams; h264/a.h264 picture 0: libva '0x8,0x10', kdirect '0x9,0x10'",
+            output,
+        )
 
     def test_an_explained_difference_is_shown_and_does_not_fail(self):
         rule = (('h264', '*', 'mpeg2_quantisation.intra*', '0x8*', '*'), 'clause 1.2.3')
@@ -316,7 +345,7 @@ class Guests(unittest.TestCase):
                 self.boots_of.append([task['id'] for task in tasks])
                 started, ended = set(), set()
                 for at in range(0, len(tasks), together):
-                    now = tasks[at:at + together]
+                    now = tasks[at : at + together]
                     started |= {task['id'] for task in now}
                     if any(task['id'] in deadly for task in now):
                         return started, ended
@@ -331,6 +360,7 @@ class Guests(unittest.TestCase):
         def done(task, outcome):
             self.assertNotIn(task['id'], seen)
             seen[task['id']] = outcome['error']
+
         guest.run([{'id': number} for number in range(6)], done)
         return seen, guest.boots_of
 
@@ -361,7 +391,9 @@ class Table(unittest.TestCase):
     def report(self, libva, device='daedalus'):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, 'out.json')
-            options = types.SimpleNamespace(device=device, payloads=False, columns=['libva', 'kdirect', 'sw'], json=path, logs=0, keep=None)
+            options = types.SimpleNamespace(
+                device=device, payloads=False, columns=['libva', 'kdirect', 'sw'], json=path, logs=0, keep=None
+            )
             made = stream()
             results, made.results = {'sw': made.results['sw'], 'kdirect': result(), 'libva': libva}, {}
             with contextlib.redirect_stdout(io.StringIO()) as output:
@@ -376,8 +408,10 @@ class Table(unittest.TestCase):
         status, rows, output = self.report(result())
         self.assertEqual(status, 0)
         row = rows[0]
-        self.assertEqual({key: row[key] for key in ('codec', 'file', 'frames', 'verdict')},
-                         {'codec': 'h264', 'file': 'a.h264', 'frames': 3, 'verdict': 'ok'})
+        self.assertEqual(
+            {key: row[key] for key in ('codec', 'file', 'frames', 'verdict')},
+            {'codec': 'h264', 'file': 'a.h264', 'frames': 3, 'verdict': 'ok'},
+        )
         self.assertEqual(row['libva'], row['sw'])
         self.assertEqual(row['kdirect'], row['sw'])
         self.assertRegex(row['sw'], '^[0-9a-f]{32}$')
@@ -398,8 +432,10 @@ class Table(unittest.TestCase):
 class Streams(unittest.TestCase):
     def test_fixtures(self):
         found = library.find(FIXTURES, ['h264'], ['size-*', 'crop.*22'])
-        self.assertEqual(sorted(each.name for each in found),
-                         ['crop-322x242.h264', 'size-1280x720.h264', 'size-16x16.h264', 'size-64x64.h264', 'size-change.h264'])
+        self.assertEqual(
+            sorted(each.name for each in found),
+            ['crop-322x242.h264', 'size-1280x720.h264', 'size-16x16.h264', 'size-64x64.h264', 'size-change.h264'],
+        )
         self.assertTrue(all(each.count and each.md5 and each.expect == 'decode' for each in found))
 
     def test_a_folder_without_a_table(self):
@@ -413,6 +449,7 @@ class Streams(unittest.TestCase):
     def test_scope(self):
         def cells(**more):
             return {'codec': 'h264', 'expect': 'decode', 'pix_fmt': 'yuv420p', 'features': 'CABAC, B', **more}
+
         self.assertTrue(library.in_scope(cells()))
         self.assertFalse(library.in_scope(cells(features='CABAC, interlaced, MBAFF')))
         self.assertFalse(library.in_scope(cells(pix_fmt='yuv420p10le')))
@@ -431,7 +468,16 @@ class Rewriting(unittest.TestCase):
     """Headers that are read and written unchanged are the same bits."""
 
     def test_h264_headers_survive(self):
-        for name in ('main-b', 'high-all', 'weighted-p-cavlc', 'scaling-pps', 'long-term-mmco', 'slices-mbs', 'deblock-offsets', 'idr-often'):
+        for name in (
+            'main-b',
+            'high-all',
+            'weighted-p-cavlc',
+            'scaling-pps',
+            'long-term-mmco',
+            'slices-mbs',
+            'deblock-offsets',
+            'idr-often',
+        ):
             with open(os.path.join(FIXTURES, f'h264/{name}.h264'), 'rb') as file:
                 data = file.read()
             again = h264_rewrite.rewrite(data, h264_rewrite.keep)
