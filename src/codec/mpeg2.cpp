@@ -198,11 +198,15 @@ v4l2_ctrl_mpeg2_picture fillPicture(const VAPictureParameterBufferMPEG2& picture
 // 6.3.11: a matrix that is not loaded stays what it was. Both APIs keep them in zig-zag order. In 4:2:0 the chroma
 // blocks use the luma matrices, and the chroma matrices must not be loaded at all, so whatever a client put there is
 // not used.
-void loadMatrices(const VAIQMatrixBufferMPEG2& matrices, Mpeg2State& state) {
-    if (matrices.load_intra_quantiser_matrix)
-        std::ranges::copy(matrices.intra_quantiser_matrix, state.intra.begin());
-    if (matrices.load_non_intra_quantiser_matrix)
-        std::ranges::copy(matrices.non_intra_quantiser_matrix, state.nonIntra.begin());
+Result<void> loadMatrices(const VAIQMatrixBufferMPEG2& matrices, Mpeg2State& state) {
+    const auto load = [](const auto& from, auto& to) {
+        std::ranges::copy(from, to.begin());
+        return !std::ranges::count(from, 0); // 6.3.11: 0 is forbidden
+    };
+    if ((matrices.load_intra_quantiser_matrix && !load(matrices.intra_quantiser_matrix, state.intra)) ||
+        (matrices.load_non_intra_quantiser_matrix && !load(matrices.non_intra_quantiser_matrix, state.nonIntra)))
+        return fail(ErrorKind::InvalidParameter, "MPEG-2: a quantiser matrix has a value of 0");
+    return {};
 }
 
 v4l2_ctrl_mpeg2_quantisation fillQuantisation(const Mpeg2State& state) {
@@ -257,7 +261,8 @@ Result<Submission> build(const PictureInput& input, const References& references
         state = {.width = picture.horizontal_size, .height = picture.vertical_size};
     }
     if (!input.iqMatrix.empty())
-        loadMatrices(readParameters<VAIQMatrixBufferMPEG2>(input.iqMatrix), state);
+        if (auto loaded = loadMatrices(readParameters<VAIQMatrixBufferMPEG2>(input.iqMatrix), state); !loaded)
+            return tl::unexpected(loaded.error());
     state.interlacedSequence = state.interlacedSequence || provesInterlacedSequence(input, picture);
 
     const bool secondField = isSecondField(picture, input.target, state);

@@ -81,8 +81,10 @@ Result<std::optional<CapturePool::Finished>> CapturePool::reap() {
 }
 
 void CapturePool::reset() {
-    for (const auto& slot : slots_)
+    for (const auto& slot : slots_) {
         slot->queued = false;
+        slot->timestamp = 0; // the kernel forgets what its buffers hold
+    }
 }
 
 } // namespace v4l2_request::decode

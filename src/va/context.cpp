@@ -36,6 +36,10 @@ Status destroyContext(Driver& driver, VAContextID id) {
     const auto context = driver.contexts.remove(id);
     if (!context)
         return {VA_STATUS_ERROR_INVALID_CONTEXT, strprintf("%#x is no context", id)};
+    {
+        std::unique_lock lock(context->mutex);
+        context->idle.wait(lock, [&] { return !context->submitting; });
+    }
     context->stream->finish();
     driver.parkStream(context->stream);
     return {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <array>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -68,6 +68,7 @@ struct Context {
     std::mutex mutex;
     std::optional<Picture> picture; // between vaBeginPicture and vaEndPicture
     bool submitting = false;        // a vaEndPicture is under way
+    std::condition_variable idle;   // it is no longer
 };
 
 // One VADisplay. Everything that lives as long as it does; the entry points are free functions on it.

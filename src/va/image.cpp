@@ -125,7 +125,10 @@ Status Transfer::open(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, 
         return noImage(imageId);
     if (image->description.format.fourcc != surface->format().va)
         return {VA_STATUS_ERROR_INVALID_IMAGE_FORMAT, "image and surface have different formats"};
-    if (auto finished = surface->wait(os::Deadline::never()); !finished)
+    // What is to be overwritten may be damaged.
+    const bool reads = access == decode::FrameMemory::Access::Read;
+    if (auto finished = surface->wait(os::Deadline::never());
+        !finished && (reads || finished.error().kind != ErrorKind::Decoding))
         return finished;
     const auto look = [&](decode::Surface& at, auto& view) -> Status {
         auto opened =

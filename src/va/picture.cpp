@@ -124,34 +124,62 @@ Status renderPicture(Driver& driver, VAContextID contextId, VABufferID* ids, int
     return {};
 }
 
+namespace {
+
+// Takes the picture out of its context and keeps the context from beginning another until it is submitted.
+class Submitting {
+public:
+    explicit Submitting(Context& context) : context_(context) {
+        const std::lock_guard lock(context_.mutex);
+        picture_.swap(context_.picture);
+        if (picture_)
+            context_.submitting = true;
+    }
+    ~Submitting() {
+        if (!picture_)
+            return;
+        const std::lock_guard lock(context_.mutex);
+        context_.submitting = false;
+        context_.idle.notify_all();
+    }
+    Submitting(const Submitting&) = delete;
+    Submitting& operator=(const Submitting&) = delete;
+
+    std::optional<Picture>& picture() { return picture_; }
+
+private:
+    Context& context_;
+    std::optional<Picture> picture_;
+};
+
+Status submit(Driver& driver, Context& context, const Picture& picture) {
+    if (!picture.failed.ok())
+        return picture.failed;
+    if (!picture.unmatchedParameters.empty() || picture.unmatchedData)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "slice parameters without slice data, or the other way round"};
+    if (picture.input.picture.empty() || picture.input.slices.empty())
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "a picture without picture parameters or without slices"};
+    return context.stream->decode(picture.input, picture.target,
+                                  [&](VASurfaceID id) { return driver.surfaces.find(id); });
+}
+
+} // namespace
+
 Status endPicture(Driver& driver, VAContextID contextId) {
     const auto context = driver.contexts.find(contextId);
     if (!context)
         return noContext(contextId);
-    std::optional<Picture> picture;
-    {
-        const std::lock_guard lock(context->mutex);
-        if (!context->picture)
-            return {VA_STATUS_ERROR_OPERATION_FAILED, "vaEndPicture without vaBeginPicture"};
-        picture.swap(context->picture);
-        context->submitting = true;
-    }
-    Status status = picture->failed;
-    if (status.ok() && (!picture->unmatchedParameters.empty() || picture->unmatchedData))
-        status = {VA_STATUS_ERROR_INVALID_PARAMETER, "slice parameters without slice data, or the other way round"};
-    if (status.ok() && (picture->input.picture.empty() || picture->input.slices.empty()))
-        status = {VA_STATUS_ERROR_INVALID_PARAMETER, "a picture without picture parameters or without slices"};
-    if (status.ok())
-        status = context->stream->decode(picture->input, picture->target,
-                                         [&](VASurfaceID id) { return driver.surfaces.find(id); });
+    Submitting submitting(*context);
+    const auto& picture = submitting.picture();
+    if (!picture)
+        return {VA_STATUS_ERROR_OPERATION_FAILED, "vaEndPicture without vaBeginPicture"};
+    Status status = submit(driver, *context, *picture);
     if (!status.ok()) {
-        // va.h: a picture that cannot be decoded is a decoding error, whatever kept this driver from it.
         picture->target->markDamaged();
+        // va.h: a picture that cannot be decoded is a decoding error, whatever kept this driver from it.
         if (status.code == VA_STATUS_ERROR_UNIMPLEMENTED)
             status.code = VA_STATUS_ERROR_DECODING_ERROR;
     }
-    const std::lock_guard lock(context->mutex);
-    context->submitting = false;
     return status;
 }
 

@@ -149,8 +149,8 @@ Status exportSurfaceHandle(Driver& driver, VASurfaceID id, uint32_t memoryType, 
     const PixelFormat& pixels = *layout.format;
     VADRMPRIMESurfaceDescriptor prime{};
     prime.fourcc = pixels.va;
-    prime.width = surface->width();
-    prime.height = surface->height();
+    prime.width = std::min(surface->width(), layout.width); // the stream may be smaller than its surfaces
+    prime.height = std::min(surface->height(), layout.height);
     prime.num_objects = 1;
     prime.objects[0].size = layout.size;
     prime.objects[0].drm_format_modifier = pixels.modifier;
