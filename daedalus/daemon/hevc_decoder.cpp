@@ -97,6 +97,8 @@ Result<Controls> readControls(const Job& job) {
         return tl::unexpected(mode.error());
     if (!code)
         return tl::unexpected(code.error());
+    if (auto checked = checkSps(*sps); !checked)
+        return tl::unexpected(checked.error());
     controls.sps = *sps;
     controls.pps = *pps;
     controls.decode = *decode;
@@ -164,13 +166,13 @@ Result<void> compareShortTermSet(const DecodeParams& params, const SliceHeader& 
         for (const SetEntry& entry : entries) {
             if (!entry.used)
                 continue;
-            const int32_t poc = params.pic_order_cnt_val + entry.poc;
+            const long long poc = int64_t{params.pic_order_cnt_val} + entry.poc;
             if (next == indices.size())
-                return fail(EINVAL, "DECODE_PARAMS.num_%s is %zu, the slice header has more: %d", field, next, poc);
+                return fail(EINVAL, "DECODE_PARAMS.num_%s is %zu, the slice header has more: %lld", field, next, poc);
             const uint8_t index = indices[next];
             if (index >= params.num_active_dpb_entries || params.dpb[index].pic_order_cnt_val != poc)
-                return fail(EINVAL, "DECODE_PARAMS.%s[%zu] is %u, the slice header has the order count %d there", field,
-                            next, index, poc);
+                return fail(EINVAL, "DECODE_PARAMS.%s[%zu] is %u, the slice header has the order count %lld there",
+                            field, next, index, poc);
             ++next;
         }
         if (next != indices.size())
@@ -478,16 +480,14 @@ Result<void> HevcDecoder::begin(const Job& job, const Controls& controls, const 
 
 /// Another sequence parameter set is another coded video sequence: it has no references in the one before.
 Result<void> HevcDecoder::prepareDecoder(const Sps& sps) {
-    auto written = writeSps(sps);
-    if (!written)
-        return tl::unexpected(written.error());
-    if (decoder_ && !lost_ && *written == sps_)
+    std::vector<uint8_t> written = writeSps(sps);
+    if (decoder_ && !lost_ && written == sps_)
         return {};
     auto decoder = PictureDecoder::create(AV_CODEC_ID_HEVC);
     if (!decoder)
         return tl::unexpected(decoder.error());
     decoder_ = std::move(*decoder);
-    sps_ = std::move(*written);
+    sps_ = std::move(written);
     pps_.clear();
     references_.clear();
     fed_ = false;

@@ -603,7 +603,7 @@ std::vector<uint8_t> writeVps() {
     return writer.take();
 }
 
-Result<std::vector<uint8_t>> writeSps(const Sps& sps) {
+Result<void> checkSps(const Sps& sps) {
     if (sps.chroma_format_idc != 1 || has(sps.flags, V4L2_HEVC_SPS_FLAG_SEPARATE_COLOUR_PLANE))
         return fail(ENOTSUP, "SPS.chroma_format_idc is %u, only 4:2:0 is decoded", sps.chroma_format_idc);
     if (sps.bit_depth_luma_minus8 != 0 || sps.bit_depth_chroma_minus8 != 0)
@@ -619,7 +619,7 @@ Result<std::vector<uint8_t>> writeSps(const Sps& sps) {
         {"log2_max_pic_order_cnt_lsb_minus4", sps.log2_max_pic_order_cnt_lsb_minus4, 12},
         {"sps_max_dec_pic_buffering_minus1", sps.sps_max_dec_pic_buffering_minus1, 15},
         {"sps_max_num_reorder_pics", sps.sps_max_num_reorder_pics, sps.sps_max_dec_pic_buffering_minus1},
-        {"log2_diff_max_min_luma_coding_block_size", ctbLog2(sps), 6},
+        {"log2_min_luma_coding_block_size_minus3 + 3 + log2_diff_max_min_luma_coding_block_size", ctbLog2(sps), 6},
         {"num_short_term_ref_pic_sets", sps.num_short_term_ref_pic_sets, 64},
         {"num_long_term_ref_pics_sps", sps.num_long_term_ref_pics_sps, 32},
         {"sps_max_sub_layers_minus1", sps.sps_max_sub_layers_minus1, 6},
@@ -631,7 +631,10 @@ Result<std::vector<uint8_t>> writeSps(const Sps& sps) {
     if (sps.pic_width_in_luma_samples == 0 || sps.pic_height_in_luma_samples == 0)
         return fail(EINVAL, "SPS.pic_width_in_luma_samples %u, pic_height_in_luma_samples %u",
                     sps.pic_width_in_luma_samples, sps.pic_height_in_luma_samples);
+    return {};
+}
 
+std::vector<uint8_t> writeSps(const Sps& sps) {
     BitWriter writer;
     nalHeader(writer, spsNal);
     writer.bits(0, 4); // sps_video_parameter_set_id

@@ -112,6 +112,9 @@ struct SliceHeader {
     unsigned lists() const { return isIntra() ? 0 : isB() ? 2 : 1; }
 };
 
+/// Fails for what the syntax or this decoder cannot carry. All else here expects an SPS that passed.
+Result<void> checkSps(const Sps& sps);
+
 uint32_t widthInCtbs(const Sps& sps);
 uint32_t heightInCtbs(const Sps& sps);
 
@@ -125,9 +128,9 @@ Result<SliceHeader> parseSlice(std::span<const uint8_t> rbsp, const Sps& sps, co
 /// (pic_output_flag 0): the picture of a packet is not asked for through the output.
 constexpr unsigned writtenPocBits = 16;
 
-/// Parameter sets with their NAL headers, from the controls. They fail for what the syntax cannot carry.
+/// Parameter sets with their NAL headers, from the controls. A PPS fails for what the syntax cannot carry.
 std::vector<uint8_t> writeVps();
-Result<std::vector<uint8_t>> writeSps(const Sps& sps);
+std::vector<uint8_t> writeSps(const Sps& sps);
 Result<std::vector<uint8_t>> writePps(const Sps& sps, const Pps& pps, const ScalingMatrix* scaling);
 
 /// What a slice segment is written as.
