@@ -81,6 +81,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     device.set(codec::HevcEntryPointOffsets::id, {.elements = 256});
     if (flags & 4)
         device.set(codec::HevcScalingMatrix::id, {});
+    if (flags & 8) {
+        device.set(codec::HevcExtSpsStRps::id, {.elements = 65});
+        device.set(codec::HevcExtSpsLtRps::id, {.elements = 65});
+    }
     const auto width = input.value<uint16_t>();
     const auto height = input.value<uint16_t>();
 

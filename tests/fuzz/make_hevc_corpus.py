@@ -76,7 +76,7 @@ def partitions():
 
 
 def main():
-    for flags, mode in ((7, "frame_based"), (4, "slice_based")):
+    for flags, mode in ((7, "frame_based"), (12, "slice_based")):
         for name, pictures in (("inter", inter()), ("partitions", partitions())):
             write("fuzz_hevc_build", f"{name}_{mode}", struct.pack("<BHH", flags, 128, 128), pictures)
 
