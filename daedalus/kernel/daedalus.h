@@ -7,6 +7,7 @@
  *   daedalus_video.c  formats, ioctls and the two queues
  *   daedalus_codec.c  which codecs there are and which controls they take
  *   daedalus_link.c   jobs, on their way to the daemon and back
+ *   daedalus_mutate.c damage to them, for tests
  *
  * Locks, outermost first:
  *   daedalus_dev.mutex  ioctls and both queues of every file handle, as V4L2 and vb2 take it
@@ -50,6 +51,20 @@ struct daedalus_codec {
 	unsigned int num_ctrls;
 };
 
+#define DAEDALUS_MUTATION_MAX	16
+
+/* What daedalus_mutate.c does to a control, and what came of it. */
+struct daedalus_mutation {
+	u32 id;
+	u32 offset;	/* in the payload, bytes */
+	u32 size;	/* of the mask; 0: off */
+	u8 mask[DAEDALUS_MUTATION_MAX];
+	u32 first;	/* jobs with the control that are left alone */
+	u32 seen;
+	u32 changed;
+	u32 failed;	/* jobs that the daemon completed with an error, changed or not */
+};
+
 struct daedalus_dev {
 	struct v4l2_device v4l2_dev;
 	struct media_device mdev;
@@ -71,6 +86,8 @@ struct daedalus_dev {
 	u64 job;
 	unsigned long deadline;		/* of the job, jiffies */
 	struct delayed_work watchdog;
+	struct daedalus_mutation mutation;
+	struct dentry *debugfs;
 };
 
 struct daedalus_ctx {
@@ -147,5 +164,10 @@ void daedalus_link_remove_ctx(struct daedalus_ctx *ctx);
 void daedalus_job_run(void *priv);
 void daedalus_job_abort(void *priv);
 void daedalus_job_allow(struct daedalus_ctx *ctx);
+
+/* daedalus_mutate.c */
+void daedalus_mutate_init(struct daedalus_dev *dev);
+void daedalus_mutate_exit(struct daedalus_dev *dev);
+void daedalus_mutate(struct daedalus_dev *dev, u32 id, u8 *payload, size_t size);
 
 #endif

@@ -215,6 +215,7 @@ static u32 daedalus_put_controls(const struct daedalus_ctx *ctx, void *to)
 		control->id = ctrl->id;
 		control->size = daedalus_ctrl_bytes(ctrl);
 		memcpy(control + 1, ctrl->p_cur.p_const, control->size);
+		daedalus_mutate(ctx->dev, control->id, (u8 *)(control + 1), control->size);
 		to += sizeof(*control) + ALIGN(control->size, 8);
 		count++;
 	}
@@ -499,6 +500,8 @@ static ssize_t daedalus_link_write(struct file *file, const char __user *from, s
 	guard(mutex)(&dev->lock);
 	if (!dev->running || dev->job != completion.job)
 		return -ENOENT;
+	if (completion.error)
+		dev->mutation.failed++;
 	daedalus_job_end(dev, !completion.error);
 	return size;
 }

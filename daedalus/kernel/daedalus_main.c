@@ -205,6 +205,7 @@ static int daedalus_probe(struct platform_device *pdev)
 	if (ret)
 		goto err_unregister_mc;
 
+	daedalus_mutate_init(dev);
 	platform_set_drvdata(pdev, dev);
 	return 0;
 
@@ -226,6 +227,7 @@ static void daedalus_remove(struct platform_device *pdev)
 {
 	struct daedalus_dev *dev = platform_get_drvdata(pdev);
 
+	daedalus_mutate_exit(dev);
 	media_device_unregister(&dev->mdev);
 	v4l2_m2m_unregister_media_controller(dev->m2m);
 	daedalus_link_exit(dev);
