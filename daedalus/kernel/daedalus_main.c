@@ -9,9 +9,9 @@
 
 #include "daedalus.h"
 
-static char *codecs = "mpeg2,h264";
+static char *codecs = "mpeg2,h264,hevc,vp8,vp9";
 module_param(codecs, charp, 0444);
-MODULE_PARM_DESC(codecs, "codecs to offer, of mpeg2, h264, hevc, vp8, vp9 (default: mpeg2,h264, which the daemon decodes)");
+MODULE_PARM_DESC(codecs, "codecs to offer, in this order (default: mpeg2,h264,hevc,vp8,vp9)");
 
 static bool slice_based;
 module_param(slice_based, bool, 0444);

@@ -107,8 +107,13 @@ static int daedalus_enum_framesizes(struct file *file, void *priv, struct v4l2_f
 {
 	if (sizes->index || !daedalus_codec_find(video_drvdata(file), sizes->pixel_format))
 		return -EINVAL;
-	sizes->type = V4L2_FRMSIZE_TYPE_STEPWISE;
+	sizes->type = V4L2_FRMSIZE_TYPE_CONTINUOUS;
+	/* S_FMT rounds up what a picture leaves of its buffer, so streams of any size can be decoded */
 	sizes->stepwise = daedalus_sizes;
+	sizes->stepwise.min_width = 1;
+	sizes->stepwise.min_height = 1;
+	sizes->stepwise.step_width = 1;
+	sizes->stepwise.step_height = 1;
 	return 0;
 }
 

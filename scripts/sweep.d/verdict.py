@@ -5,7 +5,8 @@ import fnmatch
 import hashlib
 import os
 
-GOOD = ('ok', 'declined', 'ok but for the client')
+MATCH, DECLINED, CLIENT, KNOWN = 'match', 'match (declined)', 'match (but for the kernel-direct client)', 'known damage'
+GOOD = (MATCH, DECLINED, CLIENT, KNOWN)
 
 
 def read_exceptions(path):
@@ -47,16 +48,25 @@ def declined(result):
     return f'not declined: {len(result["frames"])} frames' if result['frames'] else None
 
 
-def verdict(stream, pixels, exceptions=()):
+def matching(stream, exceptions):
+    """The reason of the first exception that names the stream; None if there is none."""
+    for patterns, reason in exceptions:
+        if all(map(fnmatch.fnmatchcase, (stream.codec, stream.name), patterns)):
+            return reason
+    return None
+
+
+def verdict(stream, pixels, exceptions=(), damaged=()):
     """(verdict, notes). The verdict is one of GOOD, or says what is wrong first; notes say all that is.
 
-    What is wrong with kdirect may be excused by its client's limits, what is wrong with libva never."""
+    What is wrong with kdirect may be excused by its client's limits. What is wrong with libva is excused only in a stream
+    that is known to be damaged, and only if every frame that came out is right: software conceals, a device says so."""
     results, wrong = stream.results, []
     software = results.get('sw')
     libva = results.get('libva')
     if stream.expect == 'refuse' or stream.expect == 'any' and libva and not libva['frames']:
         problem = declined(libva) if libva else None
-        return (f'libva: {problem}', [problem]) if problem else ('declined', [])
+        return (f'libva: {problem}', [problem]) if problem else (DECLINED, [])
     if software and pixels and stream.md5 and software['md5'] != stream.md5:
         wrong.append("sw: not the hash that the table has")
     if software and stream.count is not None and len(software['frames']) != stream.count:
@@ -73,7 +83,12 @@ def verdict(stream, pixels, exceptions=()):
     if not any(result['frames'] for result in results.values()):
         wrong.append('no frame at all')
     if wrong and all(note.startswith('kdirect') for note in wrong):
-        for patterns, reason in exceptions:
-            if all(map(fnmatch.fnmatchcase, (stream.codec, stream.name), patterns)):
-                return GOOD[2], wrong + [reason]
-    return (wrong[0], wrong) if wrong else ('ok', [])
+        reason = matching(stream, exceptions)
+        if reason:
+            return CLIENT, wrong + [reason]
+    reason = matching(stream, damaged) if libva and software else None
+    if reason and not wrong:
+        return 'matches: take it out of stream_exceptions.tsv', []
+    if reason and not libva['error'] and libva['frames'] == software['frames'][: len(libva['frames'])]:
+        return KNOWN, wrong + [reason]
+    return (wrong[0], wrong) if wrong else (MATCH, [])

@@ -65,7 +65,14 @@ class Verdict(unittest.TestCase):
         return judge.verdict(made, options.get('pixels', True), options.get('exceptions', ()))[0] in judge.GOOD
 
     def test_all_equal(self):
-        self.check(stream(libva=result(), kdirect=result()), 'ok')
+        self.check(stream(libva=result(), kdirect=result()), 'match')
+
+    def test_damage_excuses_missing_frames_and_no_wrong_one(self):
+        damaged = [(('h264', '*'), 'cut off')]
+        verdict_of = lambda frames: judge.verdict(stream(libva=result(frames), kdirect=result()), True, (), damaged)[0]
+        self.assertEqual(verdict_of(GOOD_FRAMES[:2]), judge.KNOWN)
+        self.assertNotIn(verdict_of([GOOD_FRAMES[0], '6:xx']), judge.GOOD)
+        self.assertNotIn(verdict_of(GOOD_FRAMES), judge.GOOD)  # the exception is no longer needed
 
     def test_one_wrong_frame_fails_in_each_column(self):
         wrong = result(['6:aa', '6:xx', '6:cc'])
@@ -102,21 +109,21 @@ class Verdict(unittest.TestCase):
         self.check(made, 'libva != kdirect')
 
     def test_on_visl_pixels_do_not_count(self):
-        self.check(stream(libva=result(['1:x'] * 3), kdirect=result(['1:y'] * 3)), 'ok', pixels=False)
+        self.check(stream(libva=result(['1:x'] * 3), kdirect=result(['1:y'] * 3)), 'match', pixels=False)
 
     def test_refusal(self):
-        self.check(stream('refuse', libva=result([], error='software fallback')), 'declined')
-        self.check(stream('refuse', libva=result([])), 'declined')
+        self.check(stream('refuse', libva=result([], error='software fallback')), 'match (declined)')
+        self.check(stream('refuse', libva=result([])), 'match (declined)')
         self.check(stream('refuse', libva=result()), 'not declined: 3 frames')
         self.check(stream('refuse', libva=result([], error='signal 6')), 'signal 6')
         self.check(stream('refuse', libva=result([], error='timeout')), 'timeout')
-        self.check(stream('any', libva=result([])), 'declined')
-        self.check(stream('any', libva=result()), 'ok')
+        self.check(stream('any', libva=result([])), 'match (declined)')
+        self.check(stream('any', libva=result()), 'match')
         self.check(stream('any', libva=result(['6:xx'] * 3)), 'libva != sw')
 
     def test_exceptions_excuse_the_other_client_only(self):
         rules = [(('h264', 'a.*'), 'known')]
-        self.check(stream(libva=result(), kdirect=result([])), 'ok but for the client', exceptions=rules)
+        self.check(stream(libva=result(), kdirect=result([])), 'match (but for the kernel-direct client)', exceptions=rules)
         self.assertFalse(self.is_good(stream(libva=result([]), kdirect=result([])), exceptions=rules))
         self.assertFalse(
             self.is_good(stream(libva=result(), kdirect=result([])), exceptions=[(('h264', 'b.*'), 'known')])
@@ -410,7 +417,7 @@ class Table(unittest.TestCase):
         row = rows[0]
         self.assertEqual(
             {key: row[key] for key in ('codec', 'file', 'frames', 'verdict')},
-            {'codec': 'h264', 'file': 'a.h264', 'frames': 3, 'verdict': 'ok'},
+            {'codec': 'h264', 'file': 'a.h264', 'frames': 3, 'verdict': 'match'},
         )
         self.assertEqual(row['libva'], row['sw'])
         self.assertEqual(row['kdirect'], row['sw'])
