@@ -91,6 +91,7 @@ struct Picture {
     bool renumbers = false;
     Controls controls;
     std::vector<Slice> slices;
+    bool hasP = false, hasB = false; ///< slices of that type
     std::optional<Error> failure;
 
     bool isReference() const { return first.nalRefIdc != 0; }
@@ -98,6 +99,27 @@ struct Picture {
 
 const char* structureName(uint8_t structure) {
     return structure == frame ? "frame" : structure == top ? "top field" : "bottom field";
+}
+
+/// Contradictions that libavcodec would not mind. What only the High profiles have (A.2.4 and after it) it decodes in any
+/// profile; hardware that goes by profile_idc does not.
+Result<void> checkParameterSets(const Sps& sps, const Pps& pps) {
+    if ((sps.flags & V4L2_H264_SPS_FLAG_MB_ADAPTIVE_FRAME_FIELD) && (sps.flags & V4L2_H264_SPS_FLAG_FRAME_MBS_ONLY))
+        return fail(EINVAL, "SPS.flags has MB_ADAPTIVE_FRAME_FIELD and FRAME_MBS_ONLY (7.3.2.1.1)");
+    const bool predictive444 = sps.profile_idc == 244 || sps.profile_idc == 44;
+    if ((sps.flags & V4L2_H264_SPS_FLAG_QPPRIME_Y_ZERO_TRANSFORM_BYPASS) && !predictive444)
+        return fail(EINVAL, "SPS.flags QPPRIME_Y_ZERO_TRANSFORM_BYPASS is not of profile_idc %u (A.2)", sps.profile_idc);
+    if (V4L2_H264_SPS_HAS_CHROMA_FORMAT(&sps))
+        return {};
+    const char* const what = (pps.flags & V4L2_H264_PPS_FLAG_TRANSFORM_8X8_MODE)        ? "TRANSFORM_8X8_MODE"
+                             : (pps.flags & V4L2_H264_PPS_FLAG_SCALING_MATRIX_PRESENT) ? "SCALING_MATRIX_PRESENT"
+                                                                                        : nullptr;
+    if (what)
+        return fail(EINVAL, "SPS.profile_idc is %u, PPS.flags %s is of the High profiles (A.2)", sps.profile_idc, what);
+    if (pps.second_chroma_qp_index_offset != pps.chroma_qp_index_offset)
+        return fail(EINVAL, "SPS.profile_idc is %u, two chroma_qp_index_offset are of the High profiles (A.2)",
+                    sps.profile_idc);
+    return {};
 }
 
 Result<Controls> readControls(const Job& job, std::span<const uint8_t> payload) {
@@ -154,6 +176,8 @@ Result<Controls> readControls(const Job& job, std::span<const uint8_t> payload) 
     if (controls.pps.seq_parameter_set_id != controls.sps.seq_parameter_set_id)
         return fail(EINVAL, "PPS.seq_parameter_set_id %u, SPS.seq_parameter_set_id %u",
                     controls.pps.seq_parameter_set_id, controls.sps.seq_parameter_set_id);
+    if (auto checked = checkParameterSets(controls.sps, controls.pps); !checked)
+        return tl::unexpected(checked.error());
     return controls;
 }
 
@@ -226,6 +250,14 @@ Result<void> applySliceParams(SliceHeader& header, const Controls& controls, siz
     if (params.cabac_init_idc > 2 || params.disable_deblocking_filter_idc > 2)
         return fail(EINVAL, "SLICE_PARAMS.cabac_init_idc %u, disable_deblocking_filter_idc %u (at most 2)",
                     params.cabac_init_idc, params.disable_deblocking_filter_idc);
+
+    // No slice that is decoded here has these (7.3.3).
+    if (params.slice_qs_delta != 0 || (params.flags & V4L2_H264_SLICE_FLAG_SP_FOR_SWITCH))
+        return fail(EINVAL, "SLICE_PARAMS.slice_qs_delta %d or flags SP_FOR_SWITCH, but the slice is no SP or SI slice",
+                    params.slice_qs_delta);
+    if (params.colour_plane_id != 0 && !(controls.sps.flags & V4L2_H264_SPS_FLAG_SEPARATE_COLOUR_PLANE))
+        return fail(EINVAL, "SLICE_PARAMS.colour_plane_id %u without SPS.flags SEPARATE_COLOUR_PLANE",
+                    params.colour_plane_id);
 
     header.type = static_cast<SliceType>(params.slice_type);
     header.firstMb = params.first_mb_in_slice;
@@ -407,6 +439,9 @@ Result<void> H264Decoder::addSlice(const Job& job, const Controls& controls, std
     if (auto written = writeLists(*pending_, *lists, header); !written)
         return written;
 
+    pending_->hasP = pending_->hasP || header.type == SliceType::P;
+    pending_->hasB = pending_->hasB || header.isB();
+
     const Picture& picture = *pending_;
     header.nalRefIdc = static_cast<uint8_t>(controls.decode.nal_ref_idc & 3);
     // libavcodec forgets every reference at an IDR NAL unit, the first field of the same frame included.
@@ -503,6 +538,9 @@ Result<void> H264Decoder::resolveDpb(const Job& job, Picture& picture) {
             return fail(EINVAL, "DECODE_PARAMS.dpb[%u].flags has ACTIVE without VALID", i);
         if ((control.fields & frame) == 0 || control.fields > frame)
             return fail(EINVAL, "DECODE_PARAMS.dpb[%u].fields is %u", i, control.fields);
+        if ((control.flags & V4L2_H264_DPB_ENTRY_FLAG_FIELD) &&
+            (picture.controls.sps.flags & V4L2_H264_SPS_FLAG_FRAME_MBS_ONLY))
+            return fail(EINVAL, "DECODE_PARAMS.dpb[%u].flags has FIELD, SPS.flags has FRAME_MBS_ONLY", i);
         ++active;
         DpbPicture entry;
         entry.entry = i;
@@ -855,6 +893,13 @@ Result<void> H264Decoder::finish(const Job& job, PictureSink& sink) {
         return fail(EBADMSG, "the picture has redundant slices only");
 
     const Controls& controls = picture.controls;
+    // Hints that not every client gives (GStreamer gives none); those that are given have to be true.
+    const uint32_t hints = controls.decode.flags & (V4L2_H264_DECODE_PARAM_FLAG_PFRAME | V4L2_H264_DECODE_PARAM_FLAG_BFRAME);
+    if ((hints == V4L2_H264_DECODE_PARAM_FLAG_PFRAME && !picture.hasP) ||
+        (hints == V4L2_H264_DECODE_PARAM_FLAG_BFRAME && !picture.hasB) ||
+        hints == (V4L2_H264_DECODE_PARAM_FLAG_PFRAME | V4L2_H264_DECODE_PARAM_FLAG_BFRAME))
+        return fail(EINVAL, "DECODE_PARAMS.flags is 0x%x, the picture has %s P slice and %s B slice",
+                    controls.decode.flags, picture.hasP ? "a" : "no", picture.hasB ? "a" : "no");
     std::vector<uint8_t> stream;
     auto sps = writeSps(controls.sps);
     if (!sps)

@@ -138,6 +138,36 @@ void writePicture(BitWriter& writer, const PictureControl& picture) {
     writer.align(0);
 }
 
+/// What clause 6.3.10 says of flags that are mostly about display: no pixel would show that one of them is wrong, but two
+/// of them may contradict each other.
+Result<void> checkStructure(const Sequence& sequence, const PictureControl& picture) {
+    const auto flag = [&](uint32_t mask) { return (picture.flags & mask) != 0; };
+    const bool isFrame = picture.picture_structure == V4L2_MPEG2_PIC_FRAME;
+    const bool progressiveSequence = (sequence.flags & V4L2_MPEG2_SEQ_FLAG_PROGRESSIVE) != 0;
+    const bool progressive = flag(V4L2_MPEG2_PIC_FLAG_PROGRESSIVE);
+    const bool repeats = flag(V4L2_MPEG2_PIC_FLAG_REPEAT_FIRST);
+    const bool topFirst = flag(V4L2_MPEG2_PIC_FLAG_TOP_FIELD_FIRST);
+
+    struct {
+        bool wrong;
+        const char* what;
+    } const rules[] = {
+        {progressiveSequence && !(isFrame && progressive),
+         "SEQUENCE.flags PROGRESSIVE, but the picture is no progressive frame"},
+        {progressive && !(isFrame && flag(V4L2_MPEG2_PIC_FLAG_FRAME_PRED_DCT)),
+         "PICTURE.flags PROGRESSIVE without FRAME_PRED_DCT, or in a field"},
+        {repeats && !(isFrame && progressive), "PICTURE.flags REPEAT_FIRST without PROGRESSIVE, or in a field"},
+        {topFirst && !isFrame, "PICTURE.flags TOP_FIELD_FIRST in a field"},
+        {topFirst && progressiveSequence && !repeats,
+         "PICTURE.flags TOP_FIELD_FIRST without REPEAT_FIRST in a progressive sequence"},
+    };
+    for (const auto& rule : rules) {
+        if (rule.wrong)
+            return fail(EINVAL, "%s (6.3.10)", rule.what);
+    }
+    return {};
+}
+
 /// Appends the slices of the payload, each from its start code, and nothing else of it.
 size_t appendSlices(std::vector<uint8_t>& stream, std::span<const uint8_t> payload) {
     size_t slices = 0;
@@ -229,6 +259,8 @@ Result<void> Mpeg2Decoder::decode(const Job& job, std::span<const uint8_t> paylo
         return tl::unexpected(quantisation.error());
     if (picture->picture_structure == 0 || picture->picture_structure > V4L2_MPEG2_PIC_FRAME)
         return fail(EINVAL, "PICTURE.picture_structure %u", picture->picture_structure);
+    if (auto checked = checkStructure(*sequence, *picture); !checked)
+        return checked;
     auto headers = writeSequence(*sequence);
     if (!headers)
         return tl::unexpected(headers.error());
