@@ -116,7 +116,7 @@ def parse(lines, codec):
     number_pictures(jobs, stamps)
     for at, job in enumerate(jobs):
         job.payload = payloads.get(at)
-        {'mpeg2': settle_mpeg2, 'h264': settle_h264}.get(codec, settle_tables)(job)
+        {'mpeg2': settle_mpeg2, 'h264': settle_h264, 'hevc': settle_hevc}.get(codec, settle_tables)(job)
     return jobs
 
 
@@ -158,6 +158,13 @@ def settle_mpeg2(job):
     for field, kinds in (('forward_ref_ts', ('2', '3')), ('backward_ref_ts', ('3',))):
         if kind not in kinds:
             job.fields[f'mpeg2_picture.{field}'] = UNUSED
+
+
+def settle_hevc(job):
+    """visl prints all entries of the DPB; those behind num_active_dpb_entries mean nothing."""
+    active = int(job.fields.get('hevc_decode_params.num_active_dpb_entries', 0))
+    job.tables['hevc_dpb_entry'] = job.tables['hevc_dpb_entry'][:active]
+    settle_tables(job)
 
 
 def settle_h264(job):
