@@ -13,8 +13,8 @@
  *   daedalus_dev.mutex  ioctls and both queues of every file handle, as V4L2 and vb2 take it
  *   (vb2_queue.mmap_lock, which page faults and mmap(2) nest inside of mm->mmap_lock)
  *   daedalus_dev.lock   what the link consists of: the daemon, messages, the running job, the buffers and their state
- *   (v4l2_ctrl_handler.lock)
- * User memory is therefore never touched under daedalus_dev.lock. Nothing here runs in atomic context.
+ * User memory is therefore never touched under daedalus_dev.lock, and no control: V4L2 reads user memory under the lock of
+ * v4l2_ctrl_handler. Nothing here runs in atomic context.
  */
 #ifndef DAEDALUS_H
 #define DAEDALUS_H

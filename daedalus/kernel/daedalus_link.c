@@ -29,6 +29,13 @@ struct daedalus_message {
 	};
 };
 
+/* The controls of a job, as its message carries them. */
+struct daedalus_controls {
+	size_t size;
+	u32 count;
+	u8 bytes[] __aligned(8);
+};
+
 u64 daedalus_new_cookie(void)
 {
 	static atomic64_t last = ATOMIC64_INIT(0);
@@ -215,11 +222,40 @@ static u32 daedalus_put_controls(const struct daedalus_ctx *ctx, void *to)
 		control->id = ctrl->id;
 		control->size = daedalus_ctrl_bytes(ctrl);
 		memcpy(control + 1, ctrl->p_cur.p_const, control->size);
-		daedalus_mutate(ctx->dev, control->id, (u8 *)(control + 1), control->size);
 		to += sizeof(*control) + ALIGN(control->size, 8);
 		count++;
 	}
 	return count;
+}
+
+/*
+ * Not under the link's lock: V4L2 reads user memory under the handler's. Under the handler's, because the client may set
+ * controls outside of requests at any time, and arrays change their size then.
+ */
+static struct daedalus_controls *daedalus_take_controls(struct daedalus_ctx *ctx)
+{
+	struct daedalus_controls *controls;
+	size_t size;
+
+	guard(mutex)(ctx->hdl.lock);
+	size = daedalus_controls_bytes(ctx);
+	controls = kvzalloc(struct_size(controls, bytes, size), GFP_KERNEL);
+	if (!controls)
+		return NULL;
+	controls->size = size;
+	controls->count = daedalus_put_controls(ctx, controls->bytes);
+	return controls;
+}
+
+/* Only the daemon's copy, and only for a test that has asked for it. */
+static void daedalus_damage_controls(struct daedalus_dev *dev, void *at, u32 count)
+{
+	while (count--) {
+		struct daedalus_control *control = at;
+
+		daedalus_mutate(dev, control->id, (u8 *)(control + 1), control->size);
+		at += sizeof(*control) + ALIGN(control->size, 8);
+	}
 }
 
 static struct daedalus_buffer daedalus_describe_buf(struct daedalus_dev *dev, struct daedalus_buf *buf, u32 bytes)
@@ -258,7 +294,8 @@ static u32 daedalus_job_flags(const struct vb2_v4l2_buffer *src, const struct da
 }
 
 static struct daedalus_message *daedalus_job_message(struct daedalus_ctx *ctx, struct vb2_v4l2_buffer *src,
-						     struct vb2_v4l2_buffer *dst)
+						     struct vb2_v4l2_buffer *dst,
+						     const struct daedalus_controls *controls)
 {
 	struct daedalus_dev *dev = ctx->dev;
 	struct daedalus_buf *capture = daedalus_vbuf_to_buf(dst);
@@ -266,10 +303,9 @@ static struct daedalus_message *daedalus_job_message(struct daedalus_ctx *ctx, s
 	struct daedalus_message *message;
 	struct daedalus_job *job;
 	size_t size;
+	void *at;
 
-	/* The client may set controls outside of requests at any time, and arrays change their size then. */
-	guard(mutex)(ctx->hdl.lock);
-	size = sizeof(*job) + frames * sizeof(struct daedalus_frame) + daedalus_controls_bytes(ctx);
+	size = sizeof(*job) + frames * sizeof(struct daedalus_frame) + controls->size;
 	message = daedalus_message_new(DAEDALUS_MESSAGE_JOB, size, daedalus_new_cookie(), GFP_KERNEL);
 	if (!message)
 		return NULL;
@@ -285,7 +321,10 @@ static struct daedalus_message *daedalus_job_message(struct daedalus_ctx *ctx, s
 	job->output = daedalus_describe_buf(dev, daedalus_vbuf_to_buf(src), vb2_get_plane_payload(&src->vb2_buf, 0));
 	job->capture = daedalus_describe_buf(dev, capture, vb2_plane_size(&dst->vb2_buf, 0));
 	job->frame_count = frames;
-	job->control_count = daedalus_put_controls(ctx, daedalus_put_frames(dev, capture, job + 1));
+	job->control_count = controls->count;
+	at = daedalus_put_frames(dev, capture, job + 1);
+	memcpy(at, controls->bytes, controls->size);
+	daedalus_damage_controls(dev, at, controls->count);
 	ctx->session = dev->session;
 	return message;
 }
@@ -359,22 +398,27 @@ void daedalus_job_run(void *priv)
 	struct vb2_v4l2_buffer *src = v4l2_m2m_next_src_buf(ctx->fh.m2m_ctx);
 	struct vb2_v4l2_buffer *dst = v4l2_m2m_next_dst_buf(ctx->fh.m2m_ctx);
 	struct media_request *req = src->vb2_buf.req_obj.req;
+	struct daedalus_controls *controls = NULL;
 	struct daedalus_message *message = NULL;
-	int ret;
 
-	guard(mutex)(&dev->lock);
-	daedalus_job_stamp(ctx, src, dst);
-	ret = v4l2_ctrl_request_setup(req, &ctx->hdl);
-	if (!dev->session)
-		dev_warn_ratelimited(dev->v4l2_dev.dev, "nobody has /dev/%s open, so nothing is decoded\n", DAEDALUS_NAME);
-	else if (!ret && !ctx->aborting)
-		message = daedalus_job_message(ctx, src, dst);
+	if (!v4l2_ctrl_request_setup(req, &ctx->hdl))
+		controls = daedalus_take_controls(ctx);
 	v4l2_ctrl_request_complete(req, &ctx->hdl);
 
-	if (message)
-		daedalus_job_start(ctx, message);
-	else
-		daedalus_buffers_done(ctx, false);
+	scoped_guard(mutex, &dev->lock) {
+		daedalus_job_stamp(ctx, src, dst);
+		if (!dev->session)
+			dev_warn_ratelimited(dev->v4l2_dev.dev, "nobody has /dev/%s open, so nothing is decoded\n",
+					     DAEDALUS_NAME);
+		else if (controls && !ctx->aborting)
+			message = daedalus_job_message(ctx, src, dst, controls);
+
+		if (message)
+			daedalus_job_start(ctx, message);
+		else
+			daedalus_buffers_done(ctx, false);
+	}
+	kvfree(controls);
 }
 
 /* The client does not want to wait: neither for the job that runs nor for one that daedalus_job_run() is about to start. */
