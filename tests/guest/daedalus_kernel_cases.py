@@ -126,8 +126,8 @@ class Formats(Case):
     def test_frame_sizes(self):
         client = self.use(Client())
         sizes = client.ioctl(ENUM_FRAMESIZES, FrameSizes(pixel_format=H264))
-        self.assertEqual((sizes.type, sizes.min_width, sizes.max_width, sizes.step_width), (3, 16, 8192, 16))
-        self.assertEqual((sizes.min_height, sizes.max_height, sizes.step_height), (16, 8192, 16))
+        self.assertEqual((sizes.type, sizes.min_width, sizes.max_width, sizes.step_width), (2, 1, 8192, 1))
+        self.assertEqual((sizes.min_height, sizes.max_height, sizes.step_height), (1, 8192, 1))
         self.assertEqual(refused(client.ioctl, ENUM_FRAMESIZES, FrameSizes(pixel_format=H264, index=1)), 'EINVAL')
         self.assertEqual(refused(client.ioctl, ENUM_FRAMESIZES, FrameSizes(pixel_format=NV12)), 'EINVAL')
 
@@ -194,8 +194,9 @@ class Validation(Case):
         client.format(S_FMT, OUTPUT, width=64, height=64, pixelformat=H264)
         self.assertTrue(self.accepts(client, H264_SPS, h264_sps(4, 4)))
         self.assertTrue(self.accepts(client, H264_SPS, h264_sps(4, 2, flags=0)))  # two fields
-        for fault in (h264_sps(5, 4), h264_sps(4, 5), h264_sps(4, 3, flags=0), h264_sps(chroma_format=0),
-                      h264_sps(chroma_format=2), h264_sps(depth=9), h264_sps(depth=10)):
+        self.assertTrue(self.accepts(client, H264_SPS, h264_sps(chroma_format=0)))
+        for fault in (h264_sps(5, 4), h264_sps(4, 5), h264_sps(4, 3, flags=0), h264_sps(chroma_format=2),
+                      h264_sps(chroma_format=3), h264_sps(depth=9), h264_sps(depth=10)):
             self.assertTrue(self.refuses(client, H264_SPS, fault))
 
     def test_mpeg2_sequence(self):
@@ -275,6 +276,21 @@ class Jobs(Case):
             self.assertEqual(len(job.controls[HEVC_SLICE_PARAMS]), size * slices)
             self.assertEqual(job.controls[HEVC_ENTRY_POINT_OFFSETS], offsets)
         self.assertEqual(refused(client.controls, {HEVC_SLICE_PARAMS: bytes(size * 601)}), 'ENOSPC')
+
+    def test_damage_is_done_to_one_control_only(self):
+        client, daemon, controls = self.client(), self.daemon(), mpeg2_controls()
+
+        def damage(line):
+            with open('/sys/kernel/debug/daedalus/mutate', 'w') as file:
+                file.write(line)
+
+        self.addCleanup(damage, '\n')
+        damage(f'{MPEG2_PICTURE:x} 3 ff01 1\n')
+        picture = bytearray(controls[MPEG2_PICTURE])
+        for index in range(2):
+            job, *_ = self.decode(client, daemon, index, (index + 1) * MS, controls=controls)
+            self.assertEqual(job.controls, controls | {MPEG2_PICTURE: bytes(picture)})
+            picture[3:5] = picture[3] ^ 0xff, picture[4] ^ 1
 
     def test_the_mode_is_the_one_that_was_chosen(self):
         slices = parameter('slice_based') == 'Y'
@@ -498,6 +514,20 @@ class Memory(Case):
         gone = [(message.type, message.cookie) for message in daemon.read_all()]
         self.assertEqual(gone, [(BUFFER_GONE, job.output.cookie), (INSTANCE_GONE, job.instance)])
 
+    def test_new_memory_that_was_never_used_is_not_told(self):
+        owner, daemon, client = self.client(captures=2), self.daemon(), self.client(capture_memory=DMABUF)
+        fds = [self.borrow(owner, CAPTURE, index) for index in range(2)]
+        client.queue_capture(0, DMABUF, m=fds[0])
+        client.submit(0, MS)
+        job = daemon.read_job()
+        daemon.complete(job)
+        client.dequeue(CAPTURE, DMABUF)
+        client.queue_capture(0, DMABUF, m=fds[1])
+        client.close()
+        gone = [(message.type, message.cookie) for message in daemon.read_all()]
+        self.assertEqual(gone, [(BUFFER_GONE, job.capture.cookie), (BUFFER_GONE, job.output.cookie),
+                                (INSTANCE_GONE, job.instance)])
+
     def test_nothing_is_told_to_a_daemon_that_does_not_know(self):
         client, daemon = self.client(), self.daemon()
         self.decode(client, daemon, 0, MS)
@@ -513,6 +543,19 @@ class Memory(Case):
         self.assertEqual(refused(daemon.fd_of, 0), 'ENOENT')
         client.close()
         self.assertEqual(refused(daemon.fd_of, job.capture.cookie), 'ENOENT')
+
+    def test_an_answer_that_cannot_be_given_leaks_nothing(self):
+        client, daemon = self.client(), self.daemon()
+        job, *_ = self.decode(client, daemon, 0, MS)
+        before = dma_bufs()
+        libc = ctypes.CDLL(None, use_errno=True)
+        page = mmap.mmap(-1, mmap.PAGESIZE)
+        page[:16] = struct.pack('QiI', job.capture.cookie, -1, 0)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+        self.assertEqual(libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ), 0)
+        self.assertEqual(libc.ioctl(daemon.fd, ctypes.c_ulong(IOC_GET_BUFFER), ctypes.c_void_p(address)), -1)
+        self.assertEqual(errno.errorcode[ctypes.get_errno()], 'EFAULT')
+        self.assertTrue(eventually(lambda: dma_bufs() == before))
 
     def test_memory_outlives_its_queue(self):
         client, daemon = self.client(), self.daemon()
@@ -757,6 +800,15 @@ class Trouble(Case):
         client.stream(False)
         self.assertTrue(all(map(is_complete, requests)))
         self.assertIsNone(daemon.read())
+
+    def test_streamoff_before_it_began(self):
+        client = self.use(Client())
+        client.format(S_FMT, OUTPUT, width=64, height=64, pixelformat=MPEG2)
+        client.buffers(OUTPUT, 1)
+        request = client.submit(0, MS, controls=mpeg2_controls())
+        self.assertFalse(is_complete(request))
+        client.stream(False, kinds=[OUTPUT])
+        self.assertTrue(is_complete(request))
 
     def test_another_client_goes_on(self):
         hanging, working, daemon = self.client(), self.client(), self.daemon()
