@@ -152,6 +152,9 @@ Result<void> compareDecodeParams(const Controls& controls, const SliceHeader& he
         {"pic_order_cnt_val (low bits)", static_cast<uint32_t>(params.pic_order_cnt_val) & (maxLsb - 1), header.pocLsb},
         {"short_term_ref_pic_set_size", params.short_term_ref_pic_set_size, static_cast<int64_t>(header.shortTermBits)},
         {"long_term_ref_pic_set_size", params.long_term_ref_pic_set_size, static_cast<int64_t>(header.longTermBits)},
+        // Of the set that the header's own is predicted from: without one there is nothing to count.
+        {"num_delta_pocs_of_ref_rps_idx", params.num_delta_pocs_of_ref_rps_idx, 0,
+         header.inlineSet.has_value() || !header.inlineSetPresent},
     };
     return compare("DECODE_PARAMS", pairs);
 }

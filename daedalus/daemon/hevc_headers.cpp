@@ -631,6 +631,8 @@ Result<void> checkSps(const Sps& sps) {
     if (sps.pic_width_in_luma_samples == 0 || sps.pic_height_in_luma_samples == 0)
         return fail(EINVAL, "SPS.pic_width_in_luma_samples %u, pic_height_in_luma_samples %u",
                     sps.pic_width_in_luma_samples, sps.pic_height_in_luma_samples);
+    if (has(sps.flags, V4L2_HEVC_SPS_FLAG_PCM_LOOP_FILTER_DISABLED) && !has(sps.flags, V4L2_HEVC_SPS_FLAG_PCM_ENABLED))
+        return fail(EINVAL, "SPS.flags has PCM_LOOP_FILTER_DISABLED without PCM_ENABLED (7.3.2.2.1)");
     return {};
 }
 
