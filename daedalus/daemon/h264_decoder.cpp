@@ -101,19 +101,20 @@ const char* structureName(uint8_t structure) {
     return structure == frame ? "frame" : structure == top ? "top field" : "bottom field";
 }
 
-/// Contradictions that libavcodec would not mind. What only the High profiles have (A.2.4 and after it) it decodes in any
-/// profile; hardware that goes by profile_idc does not.
+/// Contradictions that libavcodec would not mind. What only the High profiles have (A.2.4 and after it) it decodes in
+/// any profile; hardware that goes by profile_idc does not.
 Result<void> checkParameterSets(const Sps& sps, const Pps& pps) {
     if ((sps.flags & V4L2_H264_SPS_FLAG_MB_ADAPTIVE_FRAME_FIELD) && (sps.flags & V4L2_H264_SPS_FLAG_FRAME_MBS_ONLY))
         return fail(EINVAL, "SPS.flags has MB_ADAPTIVE_FRAME_FIELD and FRAME_MBS_ONLY (7.3.2.1.1)");
     const bool predictive444 = sps.profile_idc == 244 || sps.profile_idc == 44;
     if ((sps.flags & V4L2_H264_SPS_FLAG_QPPRIME_Y_ZERO_TRANSFORM_BYPASS) && !predictive444)
-        return fail(EINVAL, "SPS.flags QPPRIME_Y_ZERO_TRANSFORM_BYPASS is not of profile_idc %u (A.2)", sps.profile_idc);
+        return fail(EINVAL, "SPS.flags QPPRIME_Y_ZERO_TRANSFORM_BYPASS is not of profile_idc %u (A.2)",
+                    sps.profile_idc);
     if (V4L2_H264_SPS_HAS_CHROMA_FORMAT(&sps))
         return {};
-    const char* const what = (pps.flags & V4L2_H264_PPS_FLAG_TRANSFORM_8X8_MODE)        ? "TRANSFORM_8X8_MODE"
+    const char* const what = (pps.flags & V4L2_H264_PPS_FLAG_TRANSFORM_8X8_MODE)       ? "TRANSFORM_8X8_MODE"
                              : (pps.flags & V4L2_H264_PPS_FLAG_SCALING_MATRIX_PRESENT) ? "SCALING_MATRIX_PRESENT"
-                                                                                        : nullptr;
+                                                                                       : nullptr;
     if (what)
         return fail(EINVAL, "SPS.profile_idc is %u, PPS.flags %s is of the High profiles (A.2)", sps.profile_idc, what);
     if (pps.second_chroma_qp_index_offset != pps.chroma_qp_index_offset)
@@ -894,7 +895,8 @@ Result<void> H264Decoder::finish(const Job& job, PictureSink& sink) {
 
     const Controls& controls = picture.controls;
     // Hints that not every client gives (GStreamer gives none); those that are given have to be true.
-    const uint32_t hints = controls.decode.flags & (V4L2_H264_DECODE_PARAM_FLAG_PFRAME | V4L2_H264_DECODE_PARAM_FLAG_BFRAME);
+    const uint32_t hints =
+        controls.decode.flags & (V4L2_H264_DECODE_PARAM_FLAG_PFRAME | V4L2_H264_DECODE_PARAM_FLAG_BFRAME);
     if ((hints == V4L2_H264_DECODE_PARAM_FLAG_PFRAME && !picture.hasP) ||
         (hints == V4L2_H264_DECODE_PARAM_FLAG_BFRAME && !picture.hasB) ||
         hints == (V4L2_H264_DECODE_PARAM_FLAG_PFRAME | V4L2_H264_DECODE_PARAM_FLAG_BFRAME))

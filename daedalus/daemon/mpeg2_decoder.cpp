@@ -138,8 +138,8 @@ void writePicture(BitWriter& writer, const PictureControl& picture) {
     writer.align(0);
 }
 
-/// What clause 6.3.10 says of flags that are mostly about display: no pixel would show that one of them is wrong, but two
-/// of them may contradict each other.
+/// What clause 6.3.10 says of flags that are mostly about display: no pixel would show that one of them is wrong, but
+/// two of them may contradict each other.
 Result<void> checkStructure(const Sequence& sequence, const PictureControl& picture) {
     const auto flag = [&](uint32_t mask) { return (picture.flags & mask) != 0; };
     const bool isFrame = picture.picture_structure == V4L2_MPEG2_PIC_FRAME;

@@ -222,8 +222,8 @@ const Change changes[] = {
      [](const StreamPicture&, Job& job) { for (auto& frame : job.frames) frame.error = 1; }},
 };
 
-// Fields that cannot matter, and those that only a check can see, are in tests/guest/oracle/exempt.tsv and docs/oracle.md:
-// scripts/mutation-proof changes every field of every control in the guest.
+// Fields that cannot matter, and those that only a check can see, are in tests/guest/oracle/exempt.tsv and
+// docs/oracle.md: scripts/mutation-proof changes every field of every control in the guest.
 
 class H264Honesty : public testing::TestWithParam<Change> {};
 
