@@ -26,6 +26,7 @@ PARSERS = {
     'vp9': 'ivfparse ! vp9parse ! v4l2slvp9dec',
     'av1': 'ivfparse ! av1parse ! v4l2slav1dec',
 }
+VA_DECODERS = {'mpeg2': 'vampeg2dec', 'h264': 'vah264dec', 'hevc': 'vah265dec', 'vp8': 'vavp8dec', 'vp9': 'vavp9dec'}
 GST_FORMATS = {'nv12': 'NV12', 'p010le': 'P010_10LE'}
 # What FFmpeg says when its hardware decoder is not used after all.
 FALLBACK = re.compile(
@@ -73,7 +74,15 @@ def libva_command(task):
     ]
 
 
-def kdirect_command(task):
+def gst_elements(task):
+    """Parser and decoder: straight on the kernel, or through libva."""
+    elements = PARSERS[task['codec']]
+    if task['column'] == 'libva':
+        return re.sub(r'v4l2sl\w+dec$', VA_DECODERS[task['codec']], elements)
+    return elements
+
+
+def gst_command(task):
     # --no-fault: else a crash is a hang.
     return [
         'gst-launch-1.0',
@@ -82,7 +91,7 @@ def kdirect_command(task):
         'filesrc',
         'location=' + task['path'],
         '!',
-        *PARSERS[task['codec']].split(),
+        *gst_elements(task).split(),
         '!',
         'video/x-raw,format=' + GST_FORMATS[task['format']],
         '!',
@@ -153,8 +162,12 @@ def decode(task, settings):
     libva = task['column'] == 'libva'
     environment = dict(os.environ)
     if libva:
-        environment.update(LIBVA_DRIVER_NAME='v4l2_request', LIBVA_DRIVERS_PATH=settings['driver'])
-    command = (libva_command if libva else kdirect_command)(task)
+        # GStreamer takes drivers that it does not know by name only when told to.
+        environment.update(
+            LIBVA_DRIVER_NAME='v4l2_request', LIBVA_DRIVERS_PATH=settings['driver'], GST_VA_ALL_DRIVERS='1'
+        )
+    ffmpeg = libva and task.get('client') != 'gst'
+    command = (libva_command if ffmpeg else gst_command)(task)
     start, log = time.monotonic(), []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         late = []
@@ -163,7 +176,7 @@ def decode(task, settings):
         listener = threading.Thread(target=drain, args=(process.stderr, log))
         listener.start()
         try:
-            frames = read_framemd5(process.stdout) if libva else read_gdp(process.stdout)
+            frames = read_framemd5(process.stdout) if ffmpeg else read_gdp(process.stdout)
         finally:
             status = process.wait()
             timer.cancel()

@@ -5,7 +5,7 @@ import fnmatch
 import hashlib
 import os
 
-MATCH, DECLINED, CLIENT, KNOWN = 'match', 'match (declined)', 'match (but for the kernel-direct client)', 'known damage'
+MATCH, DECLINED, CLIENT, KNOWN = 'match', 'match (declined)', 'match (but for GStreamer)', 'known damage'
 GOOD = (MATCH, DECLINED, CLIENT, KNOWN)
 
 
@@ -56,10 +56,10 @@ def matching(stream, exceptions):
     return None
 
 
-def verdict(stream, pixels, exceptions=(), damaged=()):
+def verdict(stream, pixels, exceptions=(), damaged=(), excused='kdirect'):
     """(verdict, notes). The verdict is one of GOOD, or says what is wrong first; notes say all that is.
 
-    What is wrong with kdirect may be excused by its client's limits. What is wrong with libva is excused only in a stream
+    What is wrong with kdirect (or the column that is excused) may be put down to its client's limits. What is wrong with libva is excused only in a stream
     that is known to be damaged, and only if every frame that came out is right: software conceals, a device says so."""
     results, wrong = stream.results, []
     software = results.get('sw')
@@ -82,7 +82,7 @@ def verdict(stream, pixels, exceptions=(), damaged=()):
                 wrong.append(found)
     if not any(result['frames'] for result in results.values()):
         wrong.append('no frame at all')
-    if wrong and all(note.startswith('kdirect') for note in wrong):
+    if wrong and all(note.startswith(excused) for note in wrong):
         reason = matching(stream, exceptions)
         if reason:
             return CLIENT, wrong + [reason]

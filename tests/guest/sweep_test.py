@@ -123,7 +123,7 @@ class Verdict(unittest.TestCase):
 
     def test_exceptions_excuse_the_other_client_only(self):
         rules = [(('h264', 'a.*'), 'known')]
-        self.check(stream(libva=result(), kdirect=result([])), 'match (but for the kernel-direct client)', exceptions=rules)
+        self.check(stream(libva=result(), kdirect=result([])), 'match (but for GStreamer)', exceptions=rules)
         self.assertFalse(self.is_good(stream(libva=result([]), kdirect=result([])), exceptions=rules))
         self.assertFalse(
             self.is_good(stream(libva=result(), kdirect=result([])), exceptions=[(('h264', 'b.*'), 'known')])
@@ -336,7 +336,7 @@ class Payload(unittest.TestCase):
         for patterns, reason in payload.read_exceptions(os.path.join(folder, 'payload_exceptions.tsv')):
             self.assertEqual(len(patterns), 5)
             self.assertGreater(len(reason), 20)
-        for patterns, reason in judge.read_exceptions(os.path.join(folder, 'client_exceptions.tsv')):
+        for patterns, reason in judge.read_exceptions(os.path.join(folder, 'kdirect_exceptions.tsv')):
             self.assertEqual(len(patterns), 2)
             self.assertGreater(len(reason), 20)
 
@@ -399,7 +399,7 @@ class Table(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, 'out.json')
             options = types.SimpleNamespace(
-                device=device, payloads=False, columns=['libva', 'kdirect', 'sw'], json=path, logs=0, keep=None
+                device=device, payloads=False, columns=['libva', 'kdirect', 'sw'], json=path, logs=0, keep=None, libva='ffmpeg'
             )
             made = stream()
             results, made.results = {'sw': made.results['sw'], 'kdirect': result(), 'libva': libva}, {}
@@ -467,7 +467,7 @@ class Streams(unittest.TestCase):
     def test_fixtures_match_their_table(self):
         with open(os.path.join(FIXTURES, 'fixtures.tsv'), encoding='utf-8') as file:
             named = {tuple(line.split('\t')[:2]) for line in file.readlines()[1:]}
-        there = {(codec, name) for codec in ('mpeg2', 'h264') for name in os.listdir(os.path.join(FIXTURES, codec))}
+        there = {(codec, name) for codec in library.DEFAULT_CODECS for name in os.listdir(os.path.join(FIXTURES, codec))}
         self.assertEqual(named, there)
 
 
