@@ -44,8 +44,9 @@ TRACING = '/sys/kernel/tracing'
 
 
 def libva_command(task):
-    # FFmpeg has no VA profile for Baseline streams that do not say that they are of Constrained Baseline: most are.
-    mismatch = ['-hwaccel_flags', 'allow_profile_mismatch'] if task.get('baseline') else []
+    # FFmpeg wants the very profile: Baseline streams that do not say that they are of Constrained Baseline mostly are, and
+    # HEVC streams of no profile or of a larger one may use nothing beyond Main.
+    mismatch = ['-hwaccel_flags', 'allow_profile_mismatch'] if task.get('mismatch') else []
     return [
         'ffmpeg',
         '-hide_banner',
