@@ -353,7 +353,9 @@ Result<void> H264Decoder::decode(const Job& job, std::span<const uint8_t> payloa
             pending_.reset();
         return done;
     }
-    if (!job.holdsCapture())
+    // A frame-based job is a whole field, also where the other one is to follow: a client may have the frame given back
+    // before that, and nobody tells the device.
+    if (!job.holdsCapture() || !pending_->controls.sliceBased)
         return finish(job, sink);
     return {};
 }
