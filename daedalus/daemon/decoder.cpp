@@ -10,10 +10,8 @@ struct Codec {
 };
 
 constexpr Codec codecs[] = {
-    {V4L2_PIX_FMT_H264_SLICE, makeH264Decoder},
-    {V4L2_PIX_FMT_HEVC_SLICE, makeHevcDecoder},
-    {V4L2_PIX_FMT_MPEG2_SLICE, makeMpeg2Decoder},
-    {V4L2_PIX_FMT_VP8_FRAME, makeVp8Decoder},
+    {V4L2_PIX_FMT_H264_SLICE, makeH264Decoder},   {V4L2_PIX_FMT_HEVC_SLICE, makeHevcDecoder},
+    {V4L2_PIX_FMT_MPEG2_SLICE, makeMpeg2Decoder}, {V4L2_PIX_FMT_VP8_FRAME, makeVp8Decoder},
     {V4L2_PIX_FMT_VP9_FRAME, makeVp9Decoder},
 };
 
