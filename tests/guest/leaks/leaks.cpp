@@ -2,12 +2,14 @@
 // Opens, decodes, reads and destroys over and over, and tells what has piled up: file descriptors, mappings, dma-bufs
 // of the whole machine, memory. Says nothing on standard output unless something has. Usage: leaks CYCLES
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <thread>
 
 #include <malloc.h>
 #include <unistd.h>
@@ -31,6 +33,19 @@ struct Holdings {
         const auto descriptors = std::filesystem::directory_iterator("/proc/self/fd");
         return {static_cast<size_t>(std::distance(begin(descriptors), end(descriptors))), lines("/proc/self/maps"),
                 lines("/sys/kernel/debug/dma_buf/bufinfo"), mallinfo2().uordblks};
+    }
+
+    // The daemon of daedalus lets go of a buffer when it hears that it is gone, which is a little later: the count of
+    // the whole machine is taken when it has not changed for half a second.
+    static Holdings settled() {
+        Holdings last = now();
+        for (int same = 0; same < 10;) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+            const Holdings next = now();
+            same = next.dmaBufs == last.dmaBufs ? same + 1 : 0;
+            last = next;
+        }
+        return last;
     }
 };
 
@@ -90,10 +105,10 @@ int main(int argc, char** argv) try {
         };
         for (int i = 0; i < warmUp; i++)
             one(i);
-        const Holdings before = Holdings::now();
+        const Holdings before = Holdings::settled();
         for (int i = 0; i < cycles; i++)
             one(i);
-        const Holdings after = Holdings::now();
+        const Holdings after = Holdings::settled();
         const bool descriptors = compare("file descriptors", before.descriptors, after.descriptors);
         const bool mappings = compare("mappings", before.mappings, after.mappings, 4); // the heap's own
         const bool dmaBufs = compare("dma-bufs (lines)", before.dmaBufs, after.dmaBufs);
