@@ -111,7 +111,7 @@ class Pps:
         reader.u(1)
         self.start = reader.bits[: reader.at]
         assert reader.u(2) == 0, 'tiles or wavefronts'
-        self.tiles = None  # or: widths and heights in CTBs (None: uniform spacing), loop_filter_across_tiles_enabled_flag
+        self.tiles = None  # or: widths and heights in CTBs, uniform_spacing_flag, loop_filter_across_tiles_enabled_flag
         rest = reader.at
         self.across_slices = reader.u(1)
         self.deblocking_override = self.deblocking_off = 0
@@ -273,8 +273,10 @@ class Stream:
             self.pictures[-1].append(piece)
 
     def join(self):
-        slices = [piece.nal() for picture in self.pictures for piece in picture]
-        return join([self.vps, self.sps.nal(), self.pps.nal()] + slices)
+        """The byte stream (B.2.2), with zero_byte where it has to be and nowhere else."""
+        slices = [(piece.nal(), piece.first) for picture in self.pictures for piece in picture]
+        return join([self.vps, self.sps.nal(), self.pps.nal()]) + b''.join(
+            join([nal])[0 if first else 1 :] for nal, first in slices)
 
 
 def streams(data):
@@ -347,3 +349,57 @@ def not_last(data):
     """
     bits = without_trailing(''.join(f'{byte:08b}' for byte in data))
     return to_bytes(trailing(f'{int(bits, 2) - 1:0{len(bits)}b}'))
+
+
+def long_term(data, plan, candidates):
+    """Reference pictures become long-term ones (7.3.6.1, 8.3.2), and POC LSBs have 4 bits only.
+
+    candidates: POCs and used_by_curr_pic_lt_sps_flag of the SPS. plan: from which picture on (in decoding order),
+    how many short-term pictures of each direction stay, which candidates apply (lt_idx_sps), and POCs and
+    used_by_curr_pic_lt_flag of others. Without B pictures, numbers in decoding order are POCs.
+    """
+    (stream,) = streams(data)
+    sps = stream.sps
+    decoded, there, long = {0}, {0}, set()  # POCs: all so far, those in the picture buffer, those marked as long-term
+    wraps = 1 << sps.log2_poc_lsb
+    for at, (piece,) in enumerate(stream.pictures[1:], start=1):
+        poc = piece.poc_lsb
+        assert max(decoded) < wraps and not piece.idr, 'POCs are those of the encoder'
+        kept, indices, others = plan[max(start for start in plan if start <= at)]
+        listed = [candidates[index] for index in indices]
+        long |= {number for number, _ in listed + others}
+        short = set()
+        for name, sign in (('before', -1), ('after', 1)):
+            pictures, number = [], poc
+            for delta, used in getattr(piece, name):
+                number += sign * (delta + 1)
+                if number in there - long and len(pictures) < kept:
+                    pictures.append((number, used))
+            numbers = [poc] + [number for number, _ in pictures]
+            setattr(piece, name, [(abs(after - before) - 1, used) for before, after, (_, used)
+                                  in zip(numbers, numbers[1:], pictures)])
+            short |= set(numbers[1:])
+        kept_long = {number for number, _ in listed + others}
+        assert kept_long <= there and len(short | kept_long) <= sps.buffering[0], (poc, there)
+        decoded.add(poc)  # here already: FFmpeg 5 takes the current picture for the reference if LSBs are the same
+        cycles = msb_cycles(poc, listed, decoded), msb_cycles(poc, others, decoded)
+        piece.long_term_sps = list(zip(indices, cycles[0]))
+        piece.long_term = [(number & 15, used, cycle) for (number, used), cycle in zip(others, cycles[1])]
+        piece.poc_lsb = poc & 15
+        there = short | kept_long | {poc}
+    sps.log2_poc_lsb = 4
+    sps.long_term = [(number & 15, used) for number, used in candidates]
+    return stream.join()
+
+
+def msb_cycles(poc, pictures, decoded):
+    """delta_poc_msb_cycle_lt for each, where LSBs do not tell it from all other pictures; a sum of all so far (7-52)."""
+    total = 0
+    for number, _ in pictures:
+        if any(number != other and number & 15 == other & 15 for other in decoded):
+            cycle = (poc >> 4) - (number >> 4) - total
+            assert cycle >= 0
+            total += cycle
+            yield cycle
+        else:
+            yield None
