@@ -184,7 +184,7 @@ Result<Picture> readPicture(const PictureInput& input) {
             if (parsed->header.firstMbInSlice < previous.firstMbInSlice)
                 return fail(ErrorKind::Unsupported, "H.264: arbitrary slice order is not supported");
         }
-        picture.slices.push_back(std::move(*parsed));
+        picture.slices.push_back(*parsed);
     }
     if (picture.slices.empty())
         return fail(ErrorKind::Unsupported, "H.264: only redundant slices, no primary coded picture");

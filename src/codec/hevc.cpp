@@ -24,7 +24,6 @@ namespace v4l2_request::codec {
 namespace {
 
 using bitstream::HevcSliceHeader;
-using bitstream::HevcSliceType;
 using hevc::Dpb;
 using hevc::ParsedSlice;
 using hevc::Picture;

@@ -343,10 +343,10 @@ std::vector<Reference> findReferences(const Picture& picture, VASurfaceID target
 std::optional<std::vector<uint8_t>> orderLongTerm(const Picture& picture) {
     const VAPictureParameterBufferHEVC& parameters = picture.parameters;
     std::vector<uint8_t> pictures;
-    for (uint8_t i = 0; i < std::size(parameters.ReferenceFrames); ++i)
+    for (size_t i = 0; i < std::size(parameters.ReferenceFrames); ++i)
         if (!isInvalid(parameters.ReferenceFrames[i]) &&
             (parameters.ReferenceFrames[i].flags & VA_PICTURE_HEVC_RPS_LT_CURR))
-            pictures.push_back(i);
+            pictures.push_back(static_cast<uint8_t>(i)); // 15 entries
 
     std::vector<uint8_t> order(pictures.size(), noPicture);
     const auto place = [&](size_t where, auto&& matches) {
