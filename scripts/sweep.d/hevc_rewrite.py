@@ -3,7 +3,7 @@
 
 Clauses are those of Rec. ITU-T H.265. Knows what x265 writes for 4:2:0 8 bit without wavefronts, weighted prediction
 and scaling lists, and no more. Slice data is copied byte for byte; only where slices become one, the last bits of what
-is no longer the end of a slice change. Pictures may look odd afterwards, because they are predicted from other
+is no longer the end of a slice change, and pcm() writes its own. Pictures may look odd afterwards, because they are predicted from other
 references than the encoder had in mind, but the stream is a valid one.
 """
 
@@ -53,6 +53,7 @@ class Sps:
         assert reader.u(1) == 0, 'scaling lists'
         self.amp, self.sao = reader.u(1), reader.u(1)
         assert reader.u(1) == 0, 'pcm'
+        self.pcm = ''  # the bits after pcm_enabled_flag
         assert reader.ue() == 0, 'sets of reference pictures in the SPS'
         assert reader.u(1) == 0, 'long-term reference pictures'
         self.long_term = None  # or pairs of lt_ref_pic_poc_lsb_sps, used_by_curr_pic_lt_sps_flag
@@ -75,8 +76,9 @@ class Sps:
         writer.u(1, self.ordering)
         for value in self.buffering + self.blocks:
             writer.ue(value)
-        for flag in (0, self.amp, self.sao, 0):
+        for flag in (0, self.amp, self.sao, 1 if self.pcm else 0):
             writer.u(1, flag)
+        writer.bits += self.pcm
         writer.ue(0)
         writer.u(1, 0 if self.long_term is None else 1)
         if self.long_term is not None:
@@ -393,7 +395,7 @@ def long_term(data, plan, candidates):
 
 
 def msb_cycles(poc, pictures, decoded):
-    """delta_poc_msb_cycle_lt for each, where LSBs do not tell it from all other pictures; a sum of all so far (7-52)."""
+    """delta_poc_msb_cycle_lt for each where LSBs do not tell it from all other pictures: they add up (7-52)."""
     total = 0
     for number, _ in pictures:
         if any(number != other and number & 15 == other & 15 for other in decoded):
@@ -403,3 +405,52 @@ def msb_cycles(poc, pictures, decoded):
             yield cycle
         else:
             yield None
+
+
+# rangeTabLps (table 9-52) of the first states, for qRangeIdx 3
+RANGE_LPS = 240, 227, 216, 205, 195, 185, 175, 166, 158, 150, 142, 135, 128, 122, 116, 110
+PCM_DEPTHS = 6, 5  # of luma and chroma
+
+
+def pcm(data):
+    """All coding units of intra pictures become PCM samples, written here: nothing of the encoder's slice data stays.
+
+    A coding unit is a CTB of 16 x 16, so that nothing precedes pcm_flag but part_mode. Its context begins with
+    valMps 1 and pStateIdx 0 at SliceQpY 26 (9.3.2.2, initValue 184): part_mode 1 is always the more probable symbol,
+    ivlLow stays 0, and of ivlCurrRange it takes the LPS's share.
+    """
+    out = b''
+    for number, stream in enumerate(streams(data)):  # parameter sets come with each picture
+        sps, writer = stream.sps, BitWriter()
+        assert sps.blocks[:2] == [1, 0] and not sps.sao
+        for depth in PCM_DEPTHS:
+            writer.u(4, depth - 1)
+        writer.ue(1)  # log2_min_pcm_luma_coding_block_size_minus3
+        writer.ue(0)
+        writer.u(1, 0)  # pcm_loop_filter_disabled_flag
+        sps.pcm = writer.bits
+        columns, rows = sps.size_in_ctbs()
+        ((piece,),) = stream.pictures
+        piece.data = b''
+        for at in range(columns * rows):
+            start = 508 if at else 510  # end_of_slice_segment_flag 0 precedes all but the first
+            piece.data += flush(start - RANGE_LPS[at]) + pcm_samples(number, *divmod(at, columns))
+        piece.data += flush(510)
+        out += stream.join()
+    return out
+
+
+def flush(ivl_range):
+    """A terminating bin 1 (pcm_flag, end_of_slice_segment_flag) with ivlLow 0 (9.3.5, EncodeFlush), aligned."""
+    return bytes([(ivl_range - 2) >> 1, 0x80])
+
+
+def pcm_samples(number, row, column):
+    """pcm_sample (7.3.8.7): slopes and steps that go on over the picture."""
+    writer = BitWriter()
+    for component, size in enumerate((16, 8, 8)):
+        depth = PCM_DEPTHS[min(component, 1)]
+        for at in range(size * size):
+            y, x = at // size + row * size, at % size + column * size
+            writer.u(depth, (x * (1 + component) + y // 3 * (3 - component) + 5 * number + 7 * row) % (1 << depth))
+    return to_bytes(writer.bits)
