@@ -3,8 +3,8 @@
 
 Clauses are those of Rec. ITU-T H.265. Knows what x265 writes for 4:2:0 8 bit without wavefronts, weighted prediction
 and scaling lists, and no more. Slice data is copied byte for byte; only where slices become one, the last bits of what
-is no longer the end of a slice change, and pcm() writes its own. Pictures may look odd afterwards, because they are predicted from other
-references than the encoder had in mind, but the stream is a valid one.
+is no longer the end of a slice change, and pcm() writes its own. Pictures may look odd afterwards, because they are
+predicted from other references than the encoder had in mind, but the stream is a valid one.
 """
 
 from h264_rewrite import BitReader, BitWriter, join, split, to_bytes, trailing, without_trailing
