@@ -409,6 +409,7 @@ def msb_cycles(poc, pictures, decoded):
 
 # rangeTabLps (table 9-52) of the first states, for qRangeIdx 3
 RANGE_LPS = 240, 227, 216, 205, 195, 185, 175, 166, 158, 150, 142, 135, 128, 122, 116, 110
+MAIN = bytes([1, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0])  # profile_tier_level (7.3.3) up to general_level_idc
 PCM_DEPTHS = 6, 5  # of luma and chroma
 
 
@@ -429,6 +430,8 @@ def pcm(data):
         writer.ue(0)
         writer.u(1, 0)  # pcm_loop_filter_disabled_flag
         sps.pcm = writer.bits
+        sps.profile = int.from_bytes(MAIN, 'big')  # x265 says that of all-intra range extensions
+        stream.vps = stream.vps[:6] + MAIN + stream.vps[17:]
         columns, rows = sps.size_in_ctbs()
         ((piece,),) = stream.pictures
         piece.data = b''
