@@ -480,11 +480,13 @@ uint32_t codingTypeFlag(const Picture& picture) {
 }
 
 // slice_group_change_cycle stays 0: there are no slice groups.
-v4l2_ctrl_h264_decode_params fillDecodeParams(const Picture& picture, const Dpb& dpb, int32_t offset) {
+v4l2_ctrl_h264_decode_params fillDecodeParams(const Picture& picture, const Dpb& dpb, bool secondField,
+                                              int32_t offset) {
     const H264SliceHeader& header = picture.header();
     const VAPictureH264& current = picture.parameters.CurrPic;
-    const bool hasTop = !header.bottomField;
-    const bool hasBottom = !header.fieldPic || header.bottomField;
+    // Of a first field the other count is not known yet; a second field completes the frame.
+    const bool hasTop = !header.bottomField || secondField;
+    const bool hasBottom = !header.fieldPic || header.bottomField || secondField;
     v4l2_ctrl_h264_decode_params params{
         .nal_ref_idc = header.nalRefIdc,
         .frame_num = header.frameNum,
@@ -608,7 +610,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     pictureControls.add<H264Pps>(fillPps(*picture, state, scalingMatrix));
     if (scalingMatrix)
         pictureControls.add<H264ScalingMatrix>(fillScalingMatrix(input));
-    pictureControls.add<H264DecodeParams>(fillDecodeParams(*picture, dpb, offset));
+    pictureControls.add<H264DecodeParams>(fillDecodeParams(*picture, dpb, secondField, offset));
 
     Submission submission{.firstField = header.fieldPic && !secondField,
                           .secondField = secondField,

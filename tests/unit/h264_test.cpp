@@ -498,7 +498,7 @@ TEST_F(H264, FieldPair) {
     const auto bottom = second->jobs[0].controls.get<H264DecodeParams>();
     EXPECT_EQ(bottom.flags, V4L2_H264_DECODE_PARAM_FLAG_FIELD_PIC | V4L2_H264_DECODE_PARAM_FLAG_BOTTOM_FIELD |
                                 V4L2_H264_DECODE_PARAM_FLAG_PFRAME);
-    EXPECT_EQ(bottom.top_field_order_cnt, 0);
+    EXPECT_EQ(bottom.top_field_order_cnt, 4);
     EXPECT_EQ(bottom.bottom_field_order_cnt, 5);
     EXPECT_EQ(bottom.dpb[0].reference_ts, 2000u);
     EXPECT_EQ(bottom.dpb[0].fields, V4L2_H264_TOP_FIELD_REF);
