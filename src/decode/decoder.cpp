@@ -47,7 +47,7 @@ Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node, 
             return fail(ErrorKind::Unsupported, strprintf("lacks the control %#x", id));
     decoder.controls = probeControls(device, codec);
     decoder.sizes = device.frameSizes(codec.fourcc).value_or(unknownSizes);
-    if (auto formats = negotiate(device, decoder, {decoder.sizes.minWidth, decoder.sizes.minHeight, {}, 0}); !formats)
+    if (auto formats = negotiate(device, decoder, {decoder.sizes.minWidth, decoder.sizes.minHeight, {}}); !formats)
         return tl::unexpected(std::move(formats).error());
     // Only now: what a queue can do depends on its format.
     const uint32_t capabilities = device.bufferCapabilities(v4l2::QueueType::Output, V4L2_MEMORY_MMAP);
@@ -100,7 +100,7 @@ Result<NegotiatedFormat> negotiate(v4l2::Device& device, const Decoder& decoder,
     const v4l2::Format coded{.fourcc = decoder.codec->fourcc,
                              .width = (wanted.width + 1) / 2 * 2,
                              .height = (wanted.height + 1) / 2 * 2,
-                             .planes = {{{.sizeimage = wanted.bitstreamSize ? wanted.bitstreamSize : usual}}}};
+                             .planes = {{{.sizeimage = usual}}}};
     auto output = device.setFormat(v4l2::QueueType::Output, coded);
     if (!output)
         return tl::unexpected(std::move(output).error());

@@ -29,8 +29,6 @@ struct StreamFormat {
     uint32_t width = 0; // coded size, pixels
     uint32_t height = 0;
     std::vector<std::byte> sequence; // payload of Codec::sequenceControl; empty where it is not known yet
-    uint32_t bitstreamSize = 0;      // bytes that an OUTPUT buffer holds; 0: enough for most pictures
-    bool operator==(const StreamFormat&) const = default;
 };
 
 // What the device answered.

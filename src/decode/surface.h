@@ -42,7 +42,7 @@ public:
     // Notices what the device has finished, without waiting.
     void poll() const;
 
-    // For streams: every submit() is followed by one finish() when the device is done, or by cancel().
+    // For streams: every submit() is followed by one finish(), when the device is done or has lost it.
     void submit(std::shared_ptr<Stream> stream);
     void finish(bool damaged);
     // A picture for this surface could not be built or submitted: what it holds now is not what the client believes.

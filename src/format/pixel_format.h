@@ -89,7 +89,6 @@ struct Layout {
         layout.size = size > offset ? size : offset;
         return layout;
     }
-    bool operator==(const Layout&) const = default;
 };
 
 } // namespace v4l2_request

@@ -109,14 +109,6 @@ std::vector<uint32_t> Device::formats(QueueType queue) const {
     return fourccs;
 }
 
-Result<Format> Device::format(QueueType queue) const {
-    v4l2_format kernel{};
-    kernel.type = bufferType(queue);
-    if (const int error = callIoctl(fd_.get(), VIDIOC_G_FMT, &kernel))
-        return ioctlError("VIDIOC_G_FMT", error, queueName(queue));
-    return fromKernel(kernel);
-}
-
 Result<Format> Device::setFormat(QueueType queue, const Format& wanted) {
     v4l2_format kernel = toKernel(queue, wanted);
     if (const int error = callIoctl(fd_.get(), VIDIOC_S_FMT, &kernel))
@@ -209,15 +201,6 @@ Result<uint32_t> Device::createBuffer(QueueType queue, v4l2_memory memory, const
     if (create.count == 0)
         return ioctlError("VIDIOC_CREATE_BUFS", ENOBUFS, queueName(queue));
     return create.index;
-}
-
-Result<void> Device::freeBuffers(QueueType queue, v4l2_memory memory) {
-    v4l2_requestbuffers request{};
-    request.type = bufferType(queue);
-    request.memory = memory;
-    if (const int error = callIoctl(fd_.get(), VIDIOC_REQBUFS, &request))
-        return ioctlError("VIDIOC_REQBUFS", error, queueName(queue));
-    return {};
 }
 
 Result<os::Mapping> Device::mapBuffer(QueueType queue, uint32_t index) const {

@@ -56,11 +56,9 @@ public:
     static Result<Device> open(const std::string& path);
 
     int fd() const { return fd_.get(); }
-    bool isMultiplanar() const { return multiplanar_; }
 
     // VIDIOC_ENUM_FMT: fourccs in the driver's order.
     std::vector<uint32_t> formats(QueueType queue) const;
-    Result<Format> format(QueueType queue) const; // VIDIOC_G_FMT
     // VIDIOC_S_FMT: the kernel adjusts what it cannot do, so the answer has to be looked at.
     Result<Format> setFormat(QueueType queue, const Format& wanted);
     // VIDIOC_ENUM_FRAMESIZES; nothing where the driver does not implement it.
@@ -76,7 +74,6 @@ public:
     uint32_t bufferCapabilities(QueueType queue, v4l2_memory memory) const;
     // VIDIOC_CREATE_BUFS: adds one buffer of this format, returns its index.
     Result<uint32_t> createBuffer(QueueType queue, v4l2_memory memory, const Format& format);
-    Result<void> freeBuffers(QueueType queue, v4l2_memory memory);        // VIDIOC_REQBUFS of none
     Result<os::Mapping> mapBuffer(QueueType queue, uint32_t index) const; // VIDIOC_QUERYBUF + mmap, first plane
     Result<os::UniqueFd> exportBuffer(QueueType queue, uint32_t index, uint32_t plane = 0) const; // VIDIOC_EXPBUF
 
