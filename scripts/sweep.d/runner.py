@@ -38,7 +38,7 @@ TELLING = re.compile(
     r'error|fail|v4l2_request:|unable|invalid|not support|cannot|could not|impossible|missing|corrupt|assert|caught',
     re.IGNORECASE,
 )
-IDLE = re.compile(r' 0 decode errors|: does not decode ')
+IDLE = re.compile(r' 0 decode errors| is left out: (does not decode|the device does not list) ?')
 LOG_LIMIT = 3000
 TRACING = '/sys/kernel/tracing'
 

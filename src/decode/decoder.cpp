@@ -12,13 +12,18 @@ namespace {
 // Drivers without VIDIOC_ENUM_FRAMESIZES exist; S_FMT then tells whether a size is taken.
 constexpr v4l2::FrameSizes unknownSizes{16, 8192, 1, 16, 8192, 1};
 
-// The profiles that the device's menu lists. A device without the menu is taken by its word that it knows the codec.
-std::vector<codec::Profile> probeProfiles(const v4l2::Device& device, const codec::Codec& codec) {
-    std::vector<codec::Profile> profiles;
+// What the device's menu says of each profile. A device without the menu is taken by its word that it knows the codec.
+std::vector<ProfileReport> probeProfiles(const v4l2::Device& device, const codec::Codec& codec) {
+    std::vector<ProfileReport> profiles;
     const bool hasMenu = device.queryControl(codec.profileControl).has_value();
-    for (const codec::Profile& profile : codec.profiles)
-        if (findByRt(profile.rtFormat) && (!hasMenu || device.hasMenuItem(codec.profileControl, profile.menuItem)))
-            profiles.push_back(profile);
+    for (const codec::Profile& profile : codec.profiles) {
+        std::string fault;
+        if (!findByRt(profile.rtFormat))
+            fault = "its pictures have no format that this driver reads";
+        else if (hasMenu && !device.hasMenuItem(codec.profileControl, profile.menuItem))
+            fault = "the device does not list it";
+        profiles.push_back({&profile, std::move(fault)});
+    }
     return profiles;
 }
 
@@ -39,9 +44,13 @@ const PixelFormat* firstUsableFormat(const v4l2::Device& device) {
     return nullptr;
 }
 
-// Why this codec of this device cannot be used, or the decoder.
-Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node, const codec::Codec& codec) {
+// Why this codec of this device cannot be used, or the decoder, and what became of each profile.
+Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node, CodecReport& report) {
+    const codec::Codec& codec = *report.codec;
     Decoder decoder{.node = node, .codec = &codec};
+    const auto fourccs = device.formats(v4l2::QueueType::Output);
+    if (std::find(fourccs.begin(), fourccs.end(), codec.fourcc) == fourccs.end())
+        return fail(ErrorKind::Unsupported, std::string("does not decode ") + codec.name);
     for (const uint32_t id : codec.requiredControls)
         if (!device.queryControl(id))
             return fail(ErrorKind::Unsupported, strprintf("lacks the control %#x", id));
@@ -57,37 +66,72 @@ Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node, 
         return fail(ErrorKind::Unsupported, "takes no dma-buf on its CAPTURE queue");
     decoder.holdCapture = capabilities & V4L2_BUF_CAP_SUPPORTS_M2M_HOLD_CAPTURE_BUF;
 
-    decoder.profiles = probeProfiles(device, codec);
+    report.profiles = probeProfiles(device, codec);
+    for (const ProfileReport& row : report.profiles)
+        if (row.fault.empty())
+            decoder.profiles.push_back(*row.profile);
     if (decoder.profiles.empty())
         return fail(ErrorKind::Unsupported, "lists no profile that VA-API can carry");
     return decoder;
 }
 
+ProbeReport::Node probeNode(const v4l2::DecoderNode& node, std::vector<Decoder>& decoders) {
+    ProbeReport::Node report{.node = node, .fault = {}, .codecs = {}};
+    auto device = v4l2::Device::open(node.videoPath);
+    if (!device) {
+        report.fault = device.error().message;
+        return report;
+    }
+    for (const codec::Codec* codec : codec::registry()) {
+        CodecReport& row = report.codecs.emplace_back(CodecReport{codec, {}, {}});
+        if (auto decoder = probeCodec(*device, node, row))
+            decoders.push_back(std::move(*decoder));
+        else
+            row.fault = decoder.error().message;
+    }
+    return report;
+}
+
 } // namespace
 
-std::vector<Decoder> probeDecoders(std::vector<std::string>& notes) {
-    std::vector<Decoder> decoders;
-    for (const v4l2::DecoderNode& node : v4l2::findDecoders(notes)) {
-        const std::string label = node.videoPath + " (" + node.driver + ")";
-        auto device = v4l2::Device::open(node.videoPath);
-        if (!device) {
-            notes.push_back(label + ": " + device.error().message);
-            continue;
-        }
-        const auto fourccs = device->formats(v4l2::QueueType::Output);
-        for (const codec::Codec* codec : codec::registry()) {
-            if (std::find(fourccs.begin(), fourccs.end(), codec->fourcc) == fourccs.end()) {
-                notes.push_back(label + ": does not decode " + codec->name);
-                continue;
-            }
-            auto decoder = probeCodec(*device, node, *codec);
-            if (decoder)
-                decoders.push_back(std::move(*decoder));
-            else
-                notes.push_back(label + ": " + codec->name + " is left out: it " + decoder.error().message);
+ProbeReport probeDecoders() {
+    ProbeReport report;
+    report.media = v4l2::findMediaDevices();
+    for (const v4l2::MediaDevice& media : report.media)
+        for (const v4l2::DecoderNode& node : media.decoders)
+            report.nodes.push_back(probeNode(node, report.decoders));
+    return report;
+}
+
+std::vector<std::string> ProbeReport::notes() const {
+    std::vector<std::string> notes;
+    if (media.empty())
+        notes.emplace_back("there is no /dev/media* on this machine");
+    for (const v4l2::MediaDevice& device : media)
+        for (const std::string& fault : device.faults)
+            notes.push_back(device.path + (device.driver.empty() ? "" : " (" + device.driver + ")") + ": " + fault);
+    for (const auto& [node, nodeFault, codecs] : nodes) {
+        const std::string label = node.videoPath + " (" + node.driver + "): ";
+        if (!nodeFault.empty())
+            notes.push_back(label + nodeFault);
+        for (const auto& [codec, codecFault, profiles] : codecs) {
+            if (!codecFault.empty())
+                notes.push_back(label + codec->name + " is left out: " + codecFault);
+            for (const auto& [profile, fault] : profiles)
+                if (codecFault.empty() && !fault.empty())
+                    notes.push_back(label + strprintf("%s, VAProfile %d, is left out: ", codec->name, profile->va) +
+                                    fault);
         }
     }
-    return decoders;
+    return notes;
+}
+
+std::optional<Offer> findOffer(std::span<const Decoder> decoders, VAProfile profile) {
+    for (const Decoder& decoder : decoders)
+        for (const codec::Profile& row : decoder.profiles)
+            if (row.va == profile)
+                return Offer{row, decoder};
+    return std::nullopt;
 }
 
 Result<NegotiatedFormat> negotiate(v4l2::Device& device, const Decoder& decoder, const StreamFormat& wanted) {

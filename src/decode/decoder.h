@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,8 +23,46 @@ struct Decoder {
     bool holdCapture = false; // several requests may write one CAPTURE buffer
 };
 
-// Finds every decoder of the machine. `notes` gets a line for each thing that was seen and could not be used, and why.
-std::vector<Decoder> probeDecoders(std::vector<std::string>& notes);
+// A profile that the driver knows, at one node.
+struct ProfileReport {
+    const codec::Profile* profile;
+    std::string fault; // why it is not offered; empty if it is
+};
+
+// A codec that the driver knows, at one node.
+struct CodecReport {
+    const codec::Codec* codec;
+    std::string fault; // why none of its profiles is offered; empty if one is
+    std::vector<ProfileReport> profiles;
+};
+
+// All that probing has found out: what the driver offers, and the reason for everything that it does not offer. The
+// driver logs it, v4l2-request-info prints it.
+struct ProbeReport {
+    struct Node {
+        v4l2::DecoderNode node;
+        std::string fault; // why it cannot be asked
+        std::vector<CodecReport> codecs;
+    };
+    std::vector<v4l2::MediaDevice> media;
+    std::vector<Node> nodes;
+    std::vector<Decoder> decoders; // in the order of preference
+
+    // A line for each thing that was seen and could not be used, and why.
+    std::vector<std::string> notes() const;
+};
+
+// Asks every decoder of the machine for everything.
+ProbeReport probeDecoders();
+
+// A profile and who serves it.
+struct Offer {
+    const codec::Profile& profile;
+    const Decoder& decoder;
+};
+
+// The first decoder that serves the profile.
+std::optional<Offer> findOffer(std::span<const Decoder> decoders, VAProfile profile);
 
 // What a stream asks of a decoder.
 struct StreamFormat {

@@ -78,29 +78,34 @@ Result<Topology> readTopology(int fd) {
     return fail(ErrorKind::Device, "the media topology does not stop changing");
 }
 
-// The video nodes of a decoder: interfaces that are linked to an entity which shares a data link with the decoder.
-std::vector<dev_t> videoDevices(const Topology& topology, uint32_t decoder) {
+// An entity and those that share a data link with it.
+std::set<uint32_t> neighbourhood(const Topology& topology, uint32_t entity) {
     const auto entityOfPad = [&](uint32_t id) {
         const auto pad = std::find_if(topology.pads.begin(), topology.pads.end(), [&](auto& p) { return p.id == id; });
         return pad == topology.pads.end() ? 0 : pad->entity_id;
     };
-    std::set<uint32_t> neighbours{decoder};
+    std::set<uint32_t> neighbours{entity};
     for (const media_v2_link& link : topology.links) {
         if ((link.flags & MEDIA_LNK_FL_LINK_TYPE) != MEDIA_LNK_FL_DATA_LINK)
             continue;
         const uint32_t source = entityOfPad(link.source_id), sink = entityOfPad(link.sink_id);
-        if (source == decoder)
+        if (source == entity)
             neighbours.insert(sink);
-        if (sink == decoder)
+        if (sink == entity)
             neighbours.insert(source);
     }
+    return neighbours;
+}
+
+// The video devices whose interface is linked to one of these entities.
+std::vector<dev_t> videoDevices(const Topology& topology, const std::set<uint32_t>& entities) {
     std::vector<dev_t> devices;
     for (const media_v2_interface& interface : topology.interfaces) {
         if (interface.intf_type != MEDIA_INTF_T_V4L_VIDEO)
             continue;
         const bool linked = std::any_of(topology.links.begin(), topology.links.end(), [&](const media_v2_link& link) {
             return (link.flags & MEDIA_LNK_FL_LINK_TYPE) == MEDIA_LNK_FL_INTERFACE_LINK &&
-                   link.source_id == interface.id && neighbours.count(link.sink_id);
+                   link.source_id == interface.id && entities.count(link.sink_id);
         });
         if (linked)
             devices.push_back(makedev(interface.devnode.major, interface.devnode.minor));
@@ -118,50 +123,64 @@ std::optional<std::string> videoPath(dev_t device) {
     return std::nullopt;
 }
 
-// Appends the decoders of one media device; the note says what was seen instead if there are none.
-void inspect(const std::string& path, std::vector<DecoderNode>& decoders, std::vector<std::string>& notes) {
+// A string of the kernel: a field of fixed size that need not be terminated.
+template <size_t N>
+std::string text(const char (&field)[N]) {
+    return {field, strnlen(field, N)};
+}
+
+void readEntities(const Topology& topology, MediaDevice& media) {
+    for (const media_v2_entity& entity : topology.entities) {
+        MediaDevice::Entity& added = media.entities.emplace_back();
+        added.name = text(entity.name);
+        added.function = entity.function;
+        for (const dev_t device : videoDevices(topology, {entity.id}))
+            if (auto path = videoPath(device))
+                added.videoPaths.push_back(std::move(*path));
+        if (entity.function != MEDIA_ENT_F_PROC_VIDEO_DECODER)
+            continue;
+        for (const dev_t device : videoDevices(topology, neighbourhood(topology, entity.id))) {
+            if (auto path = videoPath(device))
+                media.decoders.push_back({media.path, std::move(*path), media.driver, media.model});
+            else
+                media.faults.push_back(
+                    strprintf("no node in /dev for its video device %u:%u", major(device), minor(device)));
+        }
+    }
+    if (media.decoders.empty())
+        media.faults.emplace_back("has no video decoder");
+}
+
+MediaDevice inspect(const std::string& path) {
+    MediaDevice media{.path = path};
     const os::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     if (!fd.valid()) {
-        notes.push_back(path + ": cannot be opened: " + std::strerror(errno));
-        return;
+        media.faults.push_back(std::string("cannot be opened: ") + std::strerror(errno));
+        return media;
     }
     media_device_info info{};
     if (const int error = callIoctl(fd.get(), MEDIA_IOC_DEVICE_INFO, &info)) {
-        notes.push_back(path + ": " + ioctlError("MEDIA_IOC_DEVICE_INFO", error).value().message);
-        return;
+        media.faults.push_back(ioctlError("MEDIA_IOC_DEVICE_INFO", error).value().message);
+        return media;
     }
-    const std::string label = strprintf("%s (%.*s)", path.c_str(), int{sizeof(info.driver)}, info.driver);
-    const auto topology = readTopology(fd.get());
-    if (!topology) {
-        notes.push_back(label + ": " + topology.error().message);
-        return;
-    }
-    const size_t before = decoders.size();
-    for (const media_v2_entity& entity : topology->entities) {
-        if (entity.function != MEDIA_ENT_F_PROC_VIDEO_DECODER)
-            continue;
-        for (const dev_t device : videoDevices(*topology, entity.id)) {
-            if (auto video = videoPath(device))
-                decoders.push_back({path, std::move(*video), info.driver, info.model});
-            else
-                notes.push_back(strprintf("%s: no node in /dev for its video device %u:%u", label.c_str(),
-                                          major(device), minor(device)));
-        }
-    }
-    if (decoders.size() == before)
-        notes.push_back(label + ": has no video decoder");
+    media.driver = text(info.driver);
+    media.model = text(info.model);
+    media.bus = text(info.bus_info);
+    media.driverVersion = info.driver_version;
+    if (const auto topology = readTopology(fd.get()))
+        readEntities(*topology, media);
+    else
+        media.faults.push_back(topology.error().message);
+    return media;
 }
 
 } // namespace
 
-std::vector<DecoderNode> findDecoders(std::vector<std::string>& notes) {
-    std::vector<DecoderNode> decoders;
-    const auto paths = listNodes("media");
-    if (paths.empty())
-        notes.push_back("there is no /dev/media* on this machine");
-    for (const std::string& path : paths)
-        inspect(path, decoders, notes);
-    return decoders;
+std::vector<MediaDevice> findMediaDevices() {
+    std::vector<MediaDevice> devices;
+    for (const std::string& path : listNodes("media"))
+        devices.push_back(inspect(path));
+    return devices;
 }
 
 Result<Request> Request::allocate(int mediaFd) {

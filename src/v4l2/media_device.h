@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,25 @@ struct DecoderNode {
     std::string model;
 };
 
-// Walks the topology of every media device and returns each video node behind an entity whose function is video
-// decoder, in the order of the device numbers. `notes` gets a line for each media device that offers none, saying why.
-std::vector<DecoderNode> findDecoders(std::vector<std::string>& notes);
+// One media device: what it says of itself, and what of it decodes.
+struct MediaDevice {
+    struct Entity {
+        std::string name;
+        uint32_t function; // MEDIA_ENT_F_*
+        std::vector<std::string> videoPaths;
+    };
+    std::string path; // /dev/mediaN
+    std::string driver;
+    std::string model;
+    std::string bus;
+    uint32_t driverVersion = 0; // KERNEL_VERSION()
+    std::vector<Entity> entities;
+    std::vector<DecoderNode> decoders; // each video node behind an entity whose function is video decoder
+    std::vector<std::string> faults;   // why it, or something of it, cannot be used
+};
+
+// Walks the topology of every media device, in the order of the device numbers.
+std::vector<MediaDevice> findMediaDevices();
 
 // One request of the request API: the controls and the OUTPUT buffer that are applied together. Move only.
 class Request {

@@ -10,24 +10,15 @@ namespace v4l2_request::va {
 
 namespace {
 
-// A profile and who serves it.
-struct Offer {
-    const codec::Profile& profile;
-    const decode::Decoder& decoder;
-};
-
-// The first decoder that serves the profile.
-tl::expected<Offer, Status> findOffer(const Driver& driver, VAProfile profile, VAEntrypoint entrypoint) {
-    for (const decode::Decoder& decoder : driver.decoders)
-        for (const codec::Profile& row : decoder.profiles)
-            if (row.va == profile) {
-                if (entrypoint == VAEntrypointVLD)
-                    return Offer{row, decoder};
-                return tl::unexpected(
-                    Status{VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT, strprintf("entrypoint %d", entrypoint)});
-            }
-    return tl::unexpected(
-        Status{VA_STATUS_ERROR_UNSUPPORTED_PROFILE, strprintf("no decoder serves profile %d", profile)});
+// Who serves the profile.
+tl::expected<decode::Offer, Status> findOffer(const Driver& driver, VAProfile profile, VAEntrypoint entrypoint) {
+    const auto offer = decode::findOffer(driver.decoders, profile);
+    if (!offer)
+        return tl::unexpected(
+            Status{VA_STATUS_ERROR_UNSUPPORTED_PROFILE, strprintf("no decoder serves profile %d", profile)});
+    if (entrypoint != VAEntrypointVLD)
+        return tl::unexpected(Status{VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT, strprintf("entrypoint %d", entrypoint)});
+    return *offer;
 }
 
 std::vector<VAProfile> allProfiles(const Driver& driver) {

@@ -140,10 +140,10 @@ VAStatus initialise(VADriverContextP context) {
         if (display && (isError ? display->error_callback : display->info_callback))
             (isError ? context->error_callback : context->info_callback)(context, line);
     });
-    std::vector<std::string> notes;
-    driver->decoders = decode::probeDecoders(notes);
+    decode::ProbeReport report = decode::probeDecoders();
+    driver->decoders = std::move(report.decoders);
     const bool useless = driver->decoders.empty();
-    for (const std::string& note : notes)
+    for (const std::string& note : report.notes())
         useless ? driver->log.error(note) : driver->log.info(note);
     if (useless) {
         driver->log.error("no stateless video decoder can be used on this machine");
