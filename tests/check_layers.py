@@ -23,7 +23,7 @@ ALLOWED = {
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 # The kernel's video API stays where it is spoken; the client's API stays above it.
 SYSTEM = {"linux/videodev2.h": {"v4l2", "format", "codec"}, "linux/media.h": {"v4l2"},
-          "va/va_backend.h": {"va"}}
+          "va/va_backend.h": {"va"}, "libyuv.h": {"readback"}}
 
 
 def faults(files):

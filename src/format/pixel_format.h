@@ -13,7 +13,7 @@ namespace v4l2_request {
 // One pixel format under all its names. A format is added by a row of pixelFormats, and by a readback routine only if
 // its memory is not linear.
 struct PixelFormat {
-    uint32_t v4l2; // V4L2_PIX_FMT_*: one memory plane holds all colour planes
+    uint32_t v4l2; // V4L2_PIX_FMT_*: one memory plane holds all colour planes; 0: only clients' images have this format
     uint32_t va;   // VA_FOURCC_*
     uint32_t rt;   // VA_RT_FORMAT_*
     uint32_t drm;  // DRM_FORMAT_* of the whole
@@ -42,11 +42,38 @@ inline constexpr std::array pixelFormats = std::to_array<PixelFormat>({
         .planes = {{{DRM_FORMAT_R8, 1, 1, 1}, {DRM_FORMAT_GR88, 2, 2, 2}}},
         .name = "NV12",
     },
+    {
+        .v4l2 = 0,
+        .va = VA_FOURCC_I420,
+        .rt = VA_RT_FORMAT_YUV420,
+        .drm = DRM_FORMAT_YUV420,
+        .modifier = DRM_FORMAT_MOD_LINEAR,
+        .bitDepth = 8,
+        .planeCount = 3, // Y, Cb, Cr
+        .planes = {{{DRM_FORMAT_R8, 1, 1, 1}, {DRM_FORMAT_R8, 1, 2, 2}, {DRM_FORMAT_R8, 1, 2, 2}}},
+        .name = "I420",
+    },
+    {
+        .v4l2 = 0,
+        .va = VA_FOURCC_YV12,
+        .rt = VA_RT_FORMAT_YUV420,
+        .drm = DRM_FORMAT_YVU420,
+        .modifier = DRM_FORMAT_MOD_LINEAR,
+        .bitDepth = 8,
+        .planeCount = 3, // Y, Cr, Cb
+        .planes = {{{DRM_FORMAT_R8, 1, 1, 1}, {DRM_FORMAT_R8, 1, 2, 2}, {DRM_FORMAT_R8, 1, 2, 2}}},
+        .name = "YV12",
+    },
 });
+
+// Whether surfaces can have this format: a device can write it.
+constexpr bool isForSurfaces(const PixelFormat& format) {
+    return format.v4l2 != 0;
+}
 
 constexpr const PixelFormat* findByV4l2(uint32_t fourcc) {
     for (const PixelFormat& row : pixelFormats)
-        if (row.v4l2 == fourcc)
+        if (fourcc && row.v4l2 == fourcc)
             return &row;
     return nullptr;
 }
@@ -58,9 +85,10 @@ constexpr const PixelFormat* findByVa(uint32_t fourcc) {
     return nullptr;
 }
 
+// The format of surfaces of which the client says no more than this.
 constexpr const PixelFormat* findByRt(uint32_t rtFormat) {
     for (const PixelFormat& row : pixelFormats)
-        if (row.rt & rtFormat)
+        if (isForSurfaces(row) && (row.rt & rtFormat))
             return &row;
     return nullptr;
 }

@@ -123,4 +123,13 @@ Status bufferInfo(Driver& driver, VABufferID id, VABufferType* type, unsigned* s
     return {};
 }
 
+// What a client sent for decoding is the driver's own as soon as vaEndPicture has returned; only the memory of a
+// surface, as a derived image, is still written later.
+Status syncBuffer(Driver& driver, VABufferID id, uint64_t timeoutNs) {
+    const auto buffer = driver.buffers.find(id);
+    if (!buffer)
+        return noBuffer(id);
+    return buffer->surface ? Status(buffer->surface->wait(deadlineAfter(timeoutNs))) : Status();
+}
+
 } // namespace v4l2_request::va

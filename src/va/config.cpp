@@ -2,8 +2,6 @@
 #include <algorithm>
 #include <map>
 
-#include <va/va_drmcommon.h>
-
 #include "va/entry_points.h"
 
 namespace v4l2_request::va {
@@ -38,15 +36,6 @@ std::map<VAConfigAttribType, uint32_t> attributesOf(const decode::Decoder& decod
         {VAConfigAttribMaxPictureWidth, decoder.sizes.maxWidth},
         {VAConfigAttribMaxPictureHeight, decoder.sizes.maxHeight},
     };
-}
-
-VASurfaceAttrib integerAttribute(VASurfaceAttribType type, uint32_t flags, uint32_t value) {
-    VASurfaceAttrib attribute{};
-    attribute.type = type;
-    attribute.flags = flags;
-    attribute.value.type = VAGenericValueTypeInteger;
-    attribute.value.value.i = static_cast<int>(value);
-    return attribute;
 }
 
 } // namespace
@@ -129,36 +118,6 @@ Status queryConfigAttributes(Driver& driver, VAConfigID id, VAProfile* profile, 
     *count = 0;
     for (const auto& [type, value] : attributesOf(config->decoder, config->rtFormat))
         attributes[(*count)++] = {type, value};
-    return {};
-}
-
-Status querySurfaceAttributes(Driver& driver, VAConfigID id, VASurfaceAttrib* attributes, unsigned* count) {
-    const auto config = driver.configs.find(id);
-    if (!config)
-        return {VA_STATUS_ERROR_INVALID_CONFIG, strprintf("%#x is no config", id)};
-    if (!count)
-        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the count"};
-
-    constexpr uint32_t get = VA_SURFACE_ATTRIB_GETTABLE, set = VA_SURFACE_ATTRIB_SETTABLE;
-    const v4l2::FrameSizes& sizes = config->decoder.sizes;
-    std::vector<VASurfaceAttrib> all;
-    for (const PixelFormat& row : pixelFormats)
-        if (row.rt & config->rtFormat)
-            all.push_back(integerAttribute(VASurfaceAttribPixelFormat, get | set, row.va));
-    all.push_back(integerAttribute(VASurfaceAttribMinWidth, get, sizes.minWidth));
-    all.push_back(integerAttribute(VASurfaceAttribMaxWidth, get, sizes.maxWidth));
-    all.push_back(integerAttribute(VASurfaceAttribMinHeight, get, sizes.minHeight));
-    all.push_back(integerAttribute(VASurfaceAttribMaxHeight, get, sizes.maxHeight));
-    all.push_back(integerAttribute(VASurfaceAttribMemoryType, get | set,
-                                   VA_SURFACE_ATTRIB_MEM_TYPE_VA | VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2));
-
-    const auto room = *count;
-    *count = static_cast<unsigned>(all.size());
-    if (!attributes) // the client asks how many there are
-        return {};
-    if (room < all.size())
-        return {VA_STATUS_ERROR_MAX_NUM_EXCEEDED, strprintf("%zu attributes, room for %u", all.size(), room)};
-    std::copy(all.begin(), all.end(), attributes);
     return {};
 }
 

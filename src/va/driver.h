@@ -71,6 +71,12 @@ struct Context {
     std::condition_variable idle;   // it is no longer
 };
 
+// How long an entry point may wait: VA_TIMEOUT_INFINITE and all that no clock can count mean for ever.
+inline os::Deadline deadlineAfter(uint64_t timeoutNs) {
+    const auto longest = static_cast<uint64_t>(std::chrono::nanoseconds::max().count());
+    return timeoutNs > longest ? os::Deadline::never() : os::Deadline::after(std::chrono::nanoseconds(timeoutNs));
+}
+
 // One VADisplay. Everything that lives as long as it does; the entry points are free functions on it.
 struct Driver {
     explicit Driver(Log::Sink sink) : log(std::move(sink)) {}

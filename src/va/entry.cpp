@@ -71,7 +71,7 @@ VAStatus queryNoSubpictureFormats(VADriverContextP, VAImageFormat*, unsigned*, u
 #define BIND(hook, function) bind<#hook, &(function)>(vtable.hook)
 #define REFUSE(hook) refuse<#hook>(vtable.hook)
 
-// Hooks that are absent here are so on purpose: libva has its own answer for a null vaMapBuffer2, vaSyncBuffer, vaCopy,
+// Hooks that are absent here are so on purpose: libva has its own answer for a null vaMapBuffer2, vaCopy,
 // vaCreateBuffer2, vaAcquireBufferHandle and the like, and a stub would be worse.
 void fillVtable(VADriverVTable& vtable) {
     vtable.vaTerminate = terminate;
@@ -104,6 +104,7 @@ void fillVtable(VADriverVTable& vtable) {
     BIND(vaUnmapBuffer, unmapBuffer);
     BIND(vaDestroyBuffer, destroyBuffer);
     BIND(vaBufferInfo, bufferInfo);
+    BIND(vaSyncBuffer, syncBuffer);
 
     BIND(vaQueryImageFormats, queryImageFormats);
     BIND(vaCreateImage, createImage);

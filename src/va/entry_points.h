@@ -21,6 +21,8 @@ Status createConfig(Driver& driver, VAProfile profile, VAEntrypoint entrypoint, 
 Status destroyConfig(Driver& driver, VAConfigID id);
 Status queryConfigAttributes(Driver& driver, VAConfigID id, VAProfile* profile, VAEntrypoint* entrypoint,
                              VAConfigAttrib* attributes, int* count);
+
+// surface_attributes.cpp
 Status querySurfaceAttributes(Driver& driver, VAConfigID id, VASurfaceAttrib* attributes, unsigned* count);
 
 // surface.cpp
@@ -52,6 +54,7 @@ Status mapBuffer(Driver& driver, VABufferID id, void** data);
 Status unmapBuffer(Driver& driver, VABufferID id);
 Status destroyBuffer(Driver& driver, VABufferID id);
 Status bufferInfo(Driver& driver, VABufferID id, VABufferType* type, unsigned* size, unsigned* elements);
+Status syncBuffer(Driver& driver, VABufferID id, uint64_t timeoutNs);
 
 // image.cpp
 int imageFormatCount();
@@ -59,6 +62,8 @@ Status queryImageFormats(Driver& driver, VAImageFormat* formats, int* count);
 Status createImage(Driver& driver, VAImageFormat* format, int width, int height, VAImage* image);
 Status deriveImage(Driver& driver, VASurfaceID surface, VAImage* image);
 Status destroyImage(Driver& driver, VAImageID id);
+
+// transfer.cpp
 Status getImage(Driver& driver, VASurfaceID surface, int x, int y, unsigned width, unsigned height, VAImageID image);
 Status putImage(Driver& driver, VASurfaceID surface, VAImageID image, int sourceX, int sourceY, unsigned sourceWidth,
                 unsigned sourceHeight, int x, int y, unsigned width, unsigned height);

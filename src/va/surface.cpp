@@ -4,6 +4,7 @@
 #include <va/va_drmcommon.h>
 
 #include "va/entry_points.h"
+#include "va/surface_attributes.h"
 
 namespace v4l2_request::va {
 
@@ -11,40 +12,6 @@ namespace {
 
 Status noSurface(VASurfaceID id) {
     return {VA_STATUS_ERROR_INVALID_SURFACE, strprintf("%#x is no surface", id)};
-}
-
-// Linear memory is all that decoders here write; a list that allows it is honoured.
-bool allowsLinear(const VADRMFormatModifierList* list) {
-    return list && list->modifiers &&
-           std::find(list->modifiers, list->modifiers + list->num_modifiers, DRM_FORMAT_MOD_LINEAR) !=
-               list->modifiers + list->num_modifiers;
-}
-
-// Applies one attribute to the choice of the pixel format, or says why it cannot be honoured.
-Status applyAttribute(const VASurfaceAttrib& attribute, uint32_t rtFormat, const PixelFormat*& pixels) {
-    switch (attribute.type) {
-    case VASurfaceAttribPixelFormat: {
-        const auto fourcc = static_cast<uint32_t>(attribute.value.value.i);
-        pixels = findByVa(fourcc);
-        if (!pixels || !(pixels->rt & rtFormat))
-            return {VA_STATUS_ERROR_ATTR_NOT_SUPPORTED, "pixel format " + fourccName(fourcc)};
-        return {};
-    }
-    case VASurfaceAttribMemoryType:
-        if (attribute.value.value.i & ~(VA_SURFACE_ATTRIB_MEM_TYPE_VA | VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2))
-            return {VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE, strprintf("memory type %#x", attribute.value.value.i)};
-        return {};
-    case VASurfaceAttribExternalBufferDescriptor:
-        if (attribute.value.value.p)
-            return {VA_STATUS_ERROR_ATTR_NOT_SUPPORTED, "memory of the client's cannot be imported"};
-        return {};
-    case VASurfaceAttribDRMFormatModifiers:
-        if (!allowsLinear(static_cast<const VADRMFormatModifierList*>(attribute.value.value.p)))
-            return {VA_STATUS_ERROR_ATTR_NOT_SUPPORTED, "no linear modifier in the list"};
-        return {};
-    default: // hints, and what is only to be queried
-        return {};
-    }
 }
 
 } // namespace
@@ -61,14 +28,11 @@ Status createSurfaces2(Driver& driver, unsigned rtFormat, unsigned width, unsign
     constexpr unsigned largest = 65535; // what any of the codecs can say
     if ((!ids && count) || (!attributes && attributeCount) || !width || !height || width > largest || height > largest)
         return {VA_STATUS_ERROR_INVALID_PARAMETER, strprintf("%u surfaces of %ux%u", count, width, height)};
-    const PixelFormat* pixels = findByRt(rtFormat);
-    if (!pixels)
-        return {VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT, strprintf("RT format %#x", rtFormat)};
-    for (unsigned i = 0; i < attributeCount; i++)
-        if (auto status = applyAttribute(attributes[i], rtFormat, pixels); !status.ok())
-            return status;
+    const auto wish = readSurfaceAttributes({attributes, attributeCount}, rtFormat);
+    if (!wish)
+        return wish.error();
     for (unsigned i = 0; i < count; i++)
-        ids[i] = driver.surfaces.add(std::make_shared<decode::Surface>(width, height, *pixels));
+        ids[i] = driver.surfaces.add(std::make_shared<decode::Surface>(width, height, *wish->format));
     return {};
 }
 
@@ -93,9 +57,7 @@ Status syncSurface2(Driver& driver, VASurfaceID id, uint64_t timeoutNs) {
     const auto surface = driver.surfaces.find(id);
     if (!surface)
         return noSurface(id);
-    const auto longest = static_cast<uint64_t>(std::chrono::nanoseconds::max().count());
-    return surface->wait(timeoutNs > longest ? os::Deadline::never()
-                                             : os::Deadline::after(std::chrono::nanoseconds(timeoutNs)));
+    return surface->wait(deadlineAfter(timeoutNs));
 }
 
 Status querySurfaceStatus(Driver& driver, VASurfaceID id, VASurfaceStatus* status) {

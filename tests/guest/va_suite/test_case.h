@@ -27,9 +27,9 @@ protected:
         REQUIRE_VA(vaCreateSurfaces(display, VA_RT_FORMAT_YUV420, width, height, &id, 1, nullptr, 0));
         return id;
     }
-    VAImage makeImage(unsigned width, unsigned height) {
+    VAImage makeImage(unsigned width, unsigned height, uint32_t fourcc = VA_FOURCC_NV12) {
         VAImageFormat format{};
-        format.fourcc = VA_FOURCC_NV12;
+        format.fourcc = fourcc;
         VAImage image{};
         REQUIRE_VA(vaCreateImage(display, &format, static_cast<int>(width), static_cast<int>(height), &image));
         return image;

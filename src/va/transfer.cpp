@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+// vaGetImage and vaPutImage: pixels between surfaces and images, from one layout to another where they differ.
+#include <algorithm>
+
+#include "readback/convert.h"
+#include "va/entry_points.h"
+
+namespace v4l2_request::va {
+
+namespace {
+
+using Access = decode::FrameMemory::Access;
+
+struct Rectangle {
+    uint32_t x, y, width, height;
+
+    // The part of it that lies within these bounds; may be empty.
+    Rectangle clipped(uint32_t boundWidth, uint32_t boundHeight) const {
+        return {x, y, x < boundWidth ? std::min(width, boundWidth - x) : 0,
+                y < boundHeight ? std::min(height, boundHeight - y) : 0};
+    }
+};
+
+// The rectangle if it lies within the bounds and starts where chroma has a sample.
+std::optional<Rectangle> checkRectangle(int x, int y, unsigned width, unsigned height, uint32_t boundWidth,
+                                        uint32_t boundHeight) {
+    const auto fits = [](int at, unsigned length, uint32_t bound) {
+        return at >= 0 && at % 2 == 0 && length > 0 && uint64_t(at) + length <= bound;
+    };
+    if (!fits(x, width, boundWidth) || !fits(y, height, boundHeight))
+        return std::nullopt;
+    return Rectangle{static_cast<uint32_t>(x), static_cast<uint32_t>(y), width, height};
+}
+
+// The planes of a picture from the pixel at x, y on.
+readback::Planes planesAt(const PixelFormat& format, uint8_t* base, const uint32_t* offsets, const uint32_t* pitches,
+                          uint32_t x, uint32_t y) {
+    readback::Planes planes;
+    for (unsigned i = 0; i < format.planeCount; i++) {
+        const PixelFormat::Plane& plane = format.planes[i];
+        planes.data[i] =
+            base + offsets[i] + size_t{y / plane.vertical} * pitches[i] + x / plane.horizontal * plane.bytes;
+        planes.pitches[i] = pitches[i];
+    }
+    return planes;
+}
+
+// A surface and an image, checked, and the memory of both in view.
+class Transfer {
+public:
+    // Waits for what the surface is to hold; with Access::ReadWrite it may be damaged, as it is to be overwritten.
+    Status open(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, Access access);
+
+    const decode::Surface& surface() const { return *surface_; }
+    const VAImage& image() const { return image_->description; }
+    // Whether image and surface are the same memory.
+    bool isOnto() const { return image_->buffer->surface == surface_; }
+
+    // Copies the part of both rectangles, which have one size, that the surface's memory has.
+    Status toImage(const Rectangle& from, const Rectangle& to) const;
+    Status toSurface(const Rectangle& from, const Rectangle& to) const;
+
+private:
+    using View = decode::FrameMemory::View;
+
+    readback::Planes surfacePlanes(const Rectangle& at) const {
+        const Layout& layout = surfaceView_->layout();
+        return planesAt(*layout.format, surfaceView_->bytes().data(), layout.offsets.data(), layout.pitches.data(),
+                        at.x, at.y);
+    }
+    readback::Planes imagePlanes(const Rectangle& at) const {
+        return planesAt(*imageFormat_, imageBytes_, image().offsets, image().pitches, at.x, at.y);
+    }
+    // The memory has the size of the stream that was first decoded into it, which may be less than what the client
+    // asked for: nobody may read or write behind it.
+    Rectangle within(const Rectangle& rectangle) const {
+        const Layout& layout = surfaceView_->layout();
+        return rectangle.clipped(layout.width, layout.height);
+    }
+    static Status noConversion(const PixelFormat& from, const PixelFormat& to) {
+        return {VA_STATUS_ERROR_INVALID_IMAGE_FORMAT, strprintf("no conversion from %s to %s", from.name, to.name)};
+    }
+
+    std::shared_ptr<decode::Surface> surface_;
+    std::shared_ptr<Image> image_;
+    std::optional<View> surfaceView_;
+    std::optional<View> imageView_; // of a derived image
+    const PixelFormat* imageFormat_ = nullptr;
+    uint8_t* imageBytes_ = nullptr;
+};
+
+Status Transfer::open(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, Access access) {
+    surface_ = driver.surfaces.find(surfaceId);
+    if (!surface_)
+        return {VA_STATUS_ERROR_INVALID_SURFACE, strprintf("%#x is no surface", surfaceId)};
+    image_ = driver.images.find(imageId);
+    if (!image_)
+        return {VA_STATUS_ERROR_INVALID_IMAGE, strprintf("%#x is no image", imageId)};
+    imageFormat_ = findByVa(image().format.fourcc);
+
+    const auto look = [&](decode::Surface& at, Access how, std::optional<View>& view) -> Status {
+        if (auto finished = at.wait(os::Deadline::never());
+            !finished && (how == Access::Read || finished.error().kind != ErrorKind::Decoding))
+            return finished;
+        auto opened =
+            driver.memoryOf(at).and_then([&](const auto& memory) { return decode::FrameMemory::view(memory, how); });
+        if (!opened)
+            return opened.error();
+        view.emplace(std::move(*opened));
+        return {};
+    };
+    if (auto status = look(*surface_, access, surfaceView_); !status.ok())
+        return status;
+    if (!image_->buffer->surface) {
+        imageBytes_ = image_->buffer->data.data();
+        return {};
+    }
+    const Access other = access == Access::Read ? Access::ReadWrite : Access::Read;
+    auto status = isOnto() ? Status() : look(*image_->buffer->surface, other, imageView_);
+    if (status.ok())
+        imageBytes_ = (isOnto() ? surfaceView_ : imageView_)->bytes().data();
+    return status;
+}
+
+Status Transfer::toImage(const Rectangle& from, const Rectangle& to) const {
+    const PixelFormat& format = *surfaceView_->layout().format;
+    const auto convert = readback::findConversion(format, *imageFormat_);
+    if (!convert)
+        return noConversion(format, *imageFormat_);
+    if (const Rectangle part = within(from); part.width && part.height)
+        convert(format, surfacePlanes(part), imagePlanes(to), part.width, part.height);
+    return {};
+}
+
+Status Transfer::toSurface(const Rectangle& from, const Rectangle& to) const {
+    const PixelFormat& format = *surfaceView_->layout().format;
+    const auto convert = readback::findConversion(*imageFormat_, format);
+    if (!convert)
+        return noConversion(*imageFormat_, format);
+    if (const Rectangle part = within(to); part.width && part.height)
+        convert(format, imagePlanes(from), surfacePlanes(part), part.width, part.height);
+    return {};
+}
+
+// A derived image and its own surface: what is at its place already needs no copy, and nothing else is asked for.
+Status ontoItself(const Rectangle& from, const Rectangle& to) {
+    if (from.x == to.x && from.y == to.y)
+        return {};
+    return {VA_STATUS_ERROR_INVALID_PARAMETER, "image and surface are the same memory"};
+}
+
+} // namespace
+
+Status getImage(Driver& driver, VASurfaceID surfaceId, int x, int y, unsigned width, unsigned height,
+                VAImageID imageId) {
+    Transfer transfer;
+    if (auto status = transfer.open(driver, surfaceId, imageId, Access::Read); !status.ok())
+        return status;
+    const VAImage& image = transfer.image();
+    const decode::Surface& surface = transfer.surface();
+    const auto from = checkRectangle(x, y, width, height, surface.width(), surface.height());
+    const auto to = checkRectangle(0, 0, width, height, image.width, image.height);
+    if (!from || !to)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER,
+                strprintf("%ux%u at %d,%d of a surface of %ux%u into an image of %ux%u", width, height, x, y,
+                          surface.width(), surface.height(), image.width, image.height)};
+    return transfer.isOnto() ? ontoItself(*from, *to) : transfer.toImage(*from, *to);
+}
+
+Status putImage(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, int sourceX, int sourceY,
+                unsigned sourceWidth, unsigned sourceHeight, int x, int y, unsigned width, unsigned height) {
+    if (sourceWidth != width || sourceHeight != height)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "vaPutImage does not scale here"};
+    Transfer transfer;
+    if (auto status = transfer.open(driver, surfaceId, imageId, Access::ReadWrite); !status.ok())
+        return status;
+    const VAImage& image = transfer.image();
+    const decode::Surface& surface = transfer.surface();
+    const auto from = checkRectangle(sourceX, sourceY, width, height, image.width, image.height);
+    const auto to = checkRectangle(x, y, width, height, surface.width(), surface.height());
+    if (!from || !to)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER,
+                strprintf("%ux%u at %d,%d of an image of %ux%u to %d,%d of a surface of %ux%u", width, height, sourceX,
+                          sourceY, image.width, image.height, x, y, surface.width(), surface.height())};
+    return transfer.isOnto() ? ontoItself(*from, *to) : transfer.toSurface(*from, *to);
+}
+
+} // namespace v4l2_request::va
