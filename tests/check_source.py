@@ -8,9 +8,10 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-NEEDS_SPDX = {".h", ".cpp", ".c", ".py", ".sh", ".build", ".cfg"}
+NEEDS_SPDX = {".h", ".cpp", ".c", ".dts", ".dtsi", ".py", ".sh", ".build", ".cfg"}
 SCRIPT = re.compile(rb"^#!")
-TABS_BELONG = {"daedalus/kernel", "Makefile"}
+KERNEL = ("daedalus/kernel", "boards/kernel")
+TABS_BELONG = {*KERNEL, "boards/dts", "Makefile"}
 
 
 def tracked():
@@ -41,7 +42,7 @@ def unformatted(paths):
     """C++ files that clang-format would write differently; the kernel has a style of its own."""
     if not shutil.which("clang-format"):
         sys.exit("clang-format is not installed")
-    files = [p for p in paths if p.suffix in (".cpp", ".h") and "daedalus/kernel" not in str(p)
+    files = [p for p in paths if p.suffix in (".cpp", ".h") and not any(k in str(p) for k in KERNEL)
              and p.name != "daedalus_protocol.h"]
     result = subprocess.run(["clang-format", "--dry-run", "-Werror", *map(str, files)], capture_output=True, text=True)
     return [line.replace(f"{ROOT}/", "") for line in result.stderr.splitlines() if "error:" in line]

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fakeboard: a job, from the start bit to the interrupt. Nothing is decoded:
+ * the job is looked at, written into the log, and marked in the picture.
+ */
+#include <linux/jiffies.h>
+
+#include "fakeboard.h"
+
+#define STAMP_MAGIC	0x44524246	/* "FBRD" */
+
+unsigned int fb_delay_ms, fb_fail_every, fb_hang_every;
+bool fb_stamp = true, fb_pattern, fb_logging = true;
+struct workqueue_struct *fb_queue;
+DEFINE_MUTEX(fb_lock);
+
+/* From the write to the start register, in whatever context that is. */
+void fb_job_start(struct fb_unit *u)
+{
+	mod_delayed_work(fb_queue, &u->work, msecs_to_jiffies(fb_delay_ms));
+}
+
+static void locate(const struct fb_unit *u, struct fb_job *job)
+{
+	const struct fb_engine *e = u->e;
+
+	if (e->locate) {
+		e->locate(u, job);
+	} else {
+		job->stream = fb_rd(u->fun, e->stream);
+		job->length = fb_rd(u->fun, e->length) & e->length_mask;
+		job->outs[job->num_outs++] = fb_rd(u->fun, e->out);
+	}
+}
+
+/* Whether everything is where memory is; encoders have no outs and are not looked at. */
+static bool reachable(const struct fb_job *job)
+{
+	struct fb_map *m = fb_map_find(job->stream);
+	unsigned int i;
+
+	if (!job->num_outs)
+		return true;
+	if (!m || job->length > m->size - (job->stream - m->start))
+		return false;
+	for (i = 0; i < job->num_outs; i++)
+		if (!fb_map_find(job->outs[i]))
+			return false;
+	return true;
+}
+
+/* 32-bit word i of the picture of job n: see docs/fakeboard.md. */
+static u32 pattern_word(u32 job, u32 i)
+{
+	u32 x = (i + job * 0x01000193) * 0x9e3779b1;
+
+	return x ^ x >> 15;
+}
+
+static void draw(const struct fb_job *job, struct fb_map *m, size_t at)
+{
+	u32 words[256], i, n;
+	size_t off;
+
+	for (off = at, i = 0; fb_pattern && off < m->size; off += sizeof(words)) {
+		for (n = 0; n < ARRAY_SIZE(words); n++)
+			words[n] = pattern_word(job->number, i++);
+		fb_map_write(m, off, words, sizeof(words));
+	}
+	if (fb_stamp) {
+		u32 stamp[] = { STAMP_MAGIC, job->number, job->length, job->crc };
+
+		fb_map_write(m, at, stamp, sizeof(stamp));
+	}
+}
+
+static void write_pictures(const struct fb_job *job)
+{
+	struct fb_map *m;
+	unsigned int i;
+
+	for (i = 0; i < job->num_outs; i++) {
+		m = fb_map_find(job->outs[i]);
+		if (!m)
+			continue;
+		fb_map_set_frame(m, job->number);
+		if (i == job->num_outs - 1)
+			draw(job, m, job->outs[i] - m->start);
+	}
+}
+
+static bool every(unsigned int n, u32 job)
+{
+	return n && job % n == 0;
+}
+
+void fb_job_run(struct work_struct *work)
+{
+	struct fb_unit *u = container_of(to_delayed_work(work), struct fb_unit, work);
+	struct fb_job job = { };
+	const char *outcome = "done";
+	unsigned long flags;
+	struct fb_map *m;
+
+	mutex_lock(&fb_lock);
+	job.number = ++u->jobs;
+	locate(u, &job);
+	if (!reachable(&job)) {
+		outcome = "fault";
+	} else if (job.num_outs) {
+		m = fb_map_find(job.stream);
+		job.crc = fb_map_crc(m, job.stream - m->start, job.length);
+	}
+	if (every(fb_fail_every, job.number))
+		outcome = "failed";
+	if (every(fb_hang_every, job.number))
+		outcome = "hung";
+	if (fb_logging)
+		fb_log_job(u, &job, outcome);
+	if (!strcmp(outcome, "done"))
+		write_pictures(&job);
+	mutex_unlock(&fb_lock);
+
+	spin_lock_irqsave(&fb_regs_lock, flags);
+	fb_regs_forget(u->np);
+	fb_wr(u->ctl, u->e->start, fb_rd(u->ctl, u->e->start) & ~u->e->start_mask);
+	if (strcmp(outcome, "hung"))
+		fb_wr(u->ctl, u->e->status, strcmp(outcome, "done") ? u->e->error : u->e->done);
+	spin_unlock_irqrestore(&fb_regs_lock, flags);
+	if (strcmp(outcome, "hung"))
+		fb_raise(u->hwirq);
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fakeboard: the board. The node "fakeboard,board" is its interrupt and reset
+ * controller, so that nothing is probed before it is there.
+ */
+#include <linux/irq.h>
+#include <linux/irqdomain.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/reset-controller.h>
+#include <linux/slab.h>
+
+#include "fakeboard.h"
+
+module_param_named(delay_ms, fb_delay_ms, uint, 0644);
+MODULE_PARM_DESC(delay_ms, "time that a job takes (default: 0)");
+module_param_named(fail_every, fb_fail_every, uint, 0644);
+MODULE_PARM_DESC(fail_every, "every n-th job ends with an error (default: 0, none)");
+module_param_named(hang_every, fb_hang_every, uint, 0644);
+MODULE_PARM_DESC(hang_every, "every n-th job never ends (default: 0, none)");
+module_param_named(stamp, fb_stamp, bool, 0644);
+MODULE_PARM_DESC(stamp, "mark each picture with its job (default: on)");
+module_param_named(pattern, fb_pattern, bool, 0644);
+MODULE_PARM_DESC(pattern, "fill each picture with a pattern (default: off)");
+module_param_named(log, fb_logging, bool, 0644);
+MODULE_PARM_DESC(log, "keep the job log (default: on)");
+
+#define NUM_LINES	1024
+
+LIST_HEAD(fb_units);
+static struct irq_domain *lines;
+
+void fb_raise(u32 hwirq)
+{
+	generic_handle_domain_irq_safe(lines, hwirq);
+}
+
+static int line_map(struct irq_domain *domain, unsigned int irq, irq_hw_number_t hwirq)
+{
+	irq_set_chip_and_handler(irq, &dummy_irq_chip, handle_simple_irq);
+	return 0;
+}
+
+static const struct irq_domain_ops line_ops = {
+	.map = line_map,
+	.xlate = irq_domain_xlate_onecell,
+};
+
+static int reset_nothing(struct reset_controller_dev *controller, unsigned long id)
+{
+	return 0;
+}
+
+static const struct reset_control_ops reset_ops = {
+	.assert = reset_nothing,
+	.deassert = reset_nothing,
+	.reset = reset_nothing,
+};
+
+static struct reset_controller_dev resets = {
+	.ops = &reset_ops, .nr_resets = NUM_LINES, .owner = THIS_MODULE,
+};
+
+static int add_unit(struct device_node *np, const struct fb_engine *e)
+{
+	struct fb_unit *u = kzalloc(sizeof(*u), GFP_KERNEL);
+	int line;
+
+	if (!u)
+		return -ENOMEM;
+	u->e = e;
+	u->np = of_node_get(np);
+	u->ctl = fb_regs_find(np, e->ctl);
+	u->fun = fb_regs_find(np, e->fun);
+	line = e->irq ? of_property_match_string(np, "interrupt-names", e->irq) : 0;
+	if (!u->ctl || !u->fun || of_property_read_u32_index(np, "interrupts", max(line, 0), &u->hwirq)) {
+		pr_err("fakeboard: %pOF is not what %s needs\n", np, e->name);
+		return -EINVAL;
+	}
+	INIT_LIST_HEAD(&u->shadows);
+	INIT_DELAYED_WORK(&u->work, fb_job_run);
+	list_add_tail(&u->list, &fb_units);
+	return e->sram_port ? fb_regs_add_sram(u->fun) : 0;
+}
+
+static int add_units(void)
+{
+	const struct fb_match *match;
+	struct device_node *np;
+	int ret;
+
+	for (match = fb_matches; match->compatible; match++)
+		for_each_compatible_node(np, NULL, match->compatible) {
+			if (!of_device_is_available(np))
+				continue;
+			ret = fb_regs_add(np) ?: add_unit(np, match->engine);
+			if (ret)
+				return ret;
+			fb_dma_attach(np);
+		}
+	for_each_node_with_property(np, "fakeboard,memory") {	/* blocks without an engine */
+		ret = fb_regs_add(np);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static void add_debugfs(void)
+{
+	struct dentry *dir = debugfs_create_dir("fakeboard", NULL);
+	struct fb_region *r;
+	char name[40];
+
+	fb_log_init(dir);
+	list_for_each_entry(r, &fb_regions, list) {
+		r->blob.data = r->mem;
+		r->blob.size = r->size;
+		snprintf(name, sizeof(name), "%llx.%s", (u64)r->start, r->name ?: "regs");
+		debugfs_create_blob(name, 0444, dir, &r->blob);
+	}
+}
+
+static int board_probe(struct platform_device *pdev)
+{
+	int ret;
+
+	fb_queue = alloc_workqueue("fakeboard", WQ_HIGHPRI | WQ_UNBOUND, 0);
+	lines = irq_domain_create_linear(of_fwnode_handle(pdev->dev.of_node), NUM_LINES, &line_ops, NULL);
+	if (!fb_queue || !lines)
+		return -ENOMEM;
+	ret = add_units() ?: fb_regs_init();
+	if (ret)
+		return ret;
+	resets.of_node = pdev->dev.of_node;
+	ret = devm_reset_controller_register(&pdev->dev, &resets);
+	if (!ret)
+		add_debugfs();
+	return ret;
+}
+
+static const struct of_device_id board_match[] = {
+	{ .compatible = "fakeboard,board" },
+	{ }
+};
+
+static struct platform_driver board_driver = {
+	.probe = board_probe,
+	.driver = {
+		.name = "fakeboard",
+		.of_match_table = board_match,
+		.suppress_bind_attrs = true,
+	},
+};
+/* No exit: regions of logic_iomem stay. A board is for the life of its guest. */
+builtin_platform_driver(board_driver);
+
+MODULE_DESCRIPTION("Register blocks and memory without hardware, for user-mode Linux");
+MODULE_LICENSE("GPL");
