@@ -36,10 +36,13 @@ codec::DeviceControls probeControls(const v4l2::Device& device, const codec::Cod
     return controls;
 }
 
-const PixelFormat* firstUsableFormat(const v4l2::Device& device) {
+// The first row of the table that the device offers, of this depth.
+const PixelFormat* firstUsableFormat(const v4l2::Device& device, uint8_t bitDepth) {
     const auto offered = device.formats(v4l2::QueueType::Capture);
     for (const PixelFormat& row : pixelFormats)
-        if (std::find(offered.begin(), offered.end(), row.v4l2) != offered.end())
+        // A surface is one piece of memory.
+        if (row.bitDepth == bitDepth && row.memoryPlanes == 1 &&
+            std::find(offered.begin(), offered.end(), row.v4l2) != offered.end())
             return &row;
     return nullptr;
 }
@@ -56,7 +59,8 @@ Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node, 
             return fail(ErrorKind::Unsupported, strprintf("lacks the control %#x", id));
     decoder.controls = probeControls(device, codec);
     decoder.sizes = device.frameSizes(codec.fourcc).value_or(unknownSizes);
-    if (auto formats = negotiate(device, decoder, {decoder.sizes.minWidth, decoder.sizes.minHeight, {}}); !formats)
+    if (auto formats = negotiate(device, decoder, {.width = decoder.sizes.minWidth, .height = decoder.sizes.minHeight});
+        !formats)
         return tl::unexpected(std::move(formats).error());
     // Only now: what a queue can do depends on its format.
     const uint32_t capabilities = device.bufferCapabilities(v4l2::QueueType::Output, V4L2_MEMORY_MMAP);
@@ -162,9 +166,10 @@ Result<NegotiatedFormat> negotiate(v4l2::Device& device, const Decoder& decoder,
         if (auto set = device.setControls({&control, 1}); !set)
             return tl::unexpected(std::move(set).error());
     }
-    const PixelFormat* pixels = firstUsableFormat(device);
+    const PixelFormat* pixels = firstUsableFormat(device, wanted.bitDepth);
     if (!pixels)
-        return fail(ErrorKind::Unsupported, "offers no CAPTURE format that can be read");
+        return fail(ErrorKind::Unsupported,
+                    strprintf("offers no CAPTURE format of %u bits that can be read", wanted.bitDepth));
     auto capture = device.setFormat(v4l2::QueueType::Capture,
                                     {.fourcc = pixels->v4l2, .width = output->width, .height = output->height});
     if (!capture)
@@ -173,9 +178,13 @@ Result<NegotiatedFormat> negotiate(v4l2::Device& device, const Decoder& decoder,
         return fail(ErrorKind::Unsupported,
                     strprintf("turned CAPTURE format %s into %s with %u memory planes", pixels->name,
                               fourccName(capture->fourcc).c_str(), capture->planeCount));
-    return NegotiatedFormat{*output, *capture,
-                            Layout::linear(*pixels, capture->width, capture->height, capture->planes[0].bytesperline,
-                                           capture->planes[0].sizeimage)};
+    const auto layout = Layout::ofDevice(*pixels, capture->width, capture->height, capture->planes[0].bytesperline,
+                                         capture->planes[0].sizeimage);
+    if (!layout)
+        return fail(ErrorKind::Unsupported,
+                    strprintf("has %u bytes per line for %ux%u in %s", capture->planes[0].bytesperline, capture->width,
+                              capture->height, pixels->name));
+    return NegotiatedFormat{*output, *capture, *layout};
 }
 
 } // namespace v4l2_request::decode

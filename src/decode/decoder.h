@@ -68,6 +68,7 @@ std::optional<Offer> findOffer(std::span<const Decoder> decoders, VAProfile prof
 struct StreamFormat {
     uint32_t width = 0; // coded size, pixels
     uint32_t height = 0;
+    uint8_t bitDepth = 8;            // of a sample
     std::vector<std::byte> sequence; // payload of Codec::sequenceControl; empty where it is not known yet
 };
 

@@ -46,13 +46,14 @@ void publish(Driver& driver, VAImage description, std::shared_ptr<Buffer> buffer
 } // namespace
 
 int imageFormatCount() {
-    return static_cast<int>(pixelFormats.size());
+    return static_cast<int>(clientFormats.size());
 }
 
 Status queryImageFormats(Driver&, VAImageFormat* formats, int* count) {
     if (!formats || !count)
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the answer"};
-    std::transform(pixelFormats.begin(), pixelFormats.end(), formats, imageFormat);
+    std::transform(clientFormats.begin(), clientFormats.end(), formats,
+                   [](const PixelFormat* row) { return imageFormat(*row); });
     *count = imageFormatCount();
     return {};
 }
@@ -87,9 +88,13 @@ Status deriveImage(Driver& driver, VASurfaceID surfaceId, VAImage* image) {
     const auto memory = driver.memoryOf(*surface);
     if (!memory)
         return memory.error();
+    const Layout& layout = (*memory)->layout();
+    // Clients then have the picture copied into an image.
+    if (!layout.format->linear())
+        return {VA_STATUS_ERROR_OPERATION_FAILED,
+                strprintf("the memory of the surface, %s, can only be read by vaGetImage", layout.format->name)};
     auto buffer = std::make_shared<Buffer>();
     buffer->surface = surface;
-    const Layout& layout = (*memory)->layout();
     // The stream that was first decoded into it may be smaller than what the client asked for.
     publish(driver,
             describe(layout, std::min(surface->width(), layout.width), std::min(surface->height(), layout.height)),

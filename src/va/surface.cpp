@@ -109,14 +109,19 @@ Status exportSurfaceHandle(Driver& driver, VASurfaceID id, uint32_t memoryType, 
 
     const Layout& layout = (*memory)->layout();
     const PixelFormat& pixels = *layout.format;
+    // Samples that are packed across bytes have a name in DRM as a whole only.
+    const bool separate = flags & VA_EXPORT_SURFACE_SEPARATE_LAYERS;
+    if (pixels.drm == DRM_FORMAT_INVALID || (separate && pixels.arrangement.packing != Arrangement::Packing::None))
+        return {VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE,
+                strprintf("DRM has no name for %s%s", pixels.name, separate ? " in separate layers" : "")};
     VADRMPRIMESurfaceDescriptor prime{};
     prime.fourcc = pixels.va;
     prime.width = std::min(surface->width(), layout.width); // the stream may be smaller than its surfaces
     prime.height = std::min(surface->height(), layout.height);
     prime.num_objects = 1;
     prime.objects[0].size = layout.size;
-    prime.objects[0].drm_format_modifier = pixels.modifier;
-    if (flags & VA_EXPORT_SURFACE_SEPARATE_LAYERS) {
+    prime.objects[0].drm_format_modifier = layout.modifier();
+    if (separate) {
         prime.num_layers = pixels.planeCount;
         for (unsigned i = 0; i < pixels.planeCount; i++) {
             prime.layers[i].drm_format = pixels.planes[i].drm;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // vaGetImage and vaPutImage: pixels between surfaces and images, from one layout to another where they differ.
 #include <algorithm>
+#include <vector>
 
 #include "readback/convert.h"
+#include "readback/picture.h"
 #include "va/entry_points.h"
 
 namespace v4l2_request::va {
@@ -77,6 +79,10 @@ private:
         const Layout& layout = surfaceView_->layout();
         return rectangle.clipped(layout.width, layout.height);
     }
+    Status unpack(const Rectangle& part, const readback::Planes& to) const {
+        return readback::readPicture(surfaceView_->bytes(), surfaceView_->layout(),
+                                     {part.x, part.y, part.width, part.height}, to);
+    }
     static Status noConversion(const PixelFormat& from, const PixelFormat& to) {
         return {VA_STATUS_ERROR_INVALID_IMAGE_FORMAT, strprintf("no conversion from %s to %s", from.name, to.name)};
     }
@@ -124,16 +130,34 @@ Status Transfer::open(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, 
 
 Status Transfer::toImage(const Rectangle& from, const Rectangle& to) const {
     const PixelFormat& format = *surfaceView_->layout().format;
-    const auto convert = readback::findConversion(format, *imageFormat_);
+    const PixelFormat& linear = *findByVa(format.va);
+    const auto convert = readback::findConversion(linear, *imageFormat_);
     if (!convert)
-        return noConversion(format, *imageFormat_);
-    if (const Rectangle part = within(from); part.width && part.height)
+        return noConversion(linear, *imageFormat_);
+    const Rectangle part = within(from);
+    if (!part.width || !part.height)
+        return {};
+    if (!format.linear() && &linear == imageFormat_)
+        return unpack(part, imagePlanes(to));
+    if (format.linear()) {
         convert(format, surfacePlanes(part), imagePlanes(to), part.width, part.height);
-    return {};
+        return {};
+    }
+    // Two steps: what reads the memory of devices knows one format for each.
+    const Layout between =
+        Layout::linear(linear, part.width, part.height, linear.rowSamples(1, part.width) * linear.bytesPerSample(), 0);
+    std::vector<uint8_t> pixels(between.size);
+    const auto planes = planesAt(linear, pixels.data(), between.offsets.data(), between.pitches.data(), 0, 0);
+    auto status = unpack(part, planes);
+    if (status.ok())
+        convert(linear, planes, imagePlanes(to), part.width, part.height);
+    return status;
 }
 
 Status Transfer::toSurface(const Rectangle& from, const Rectangle& to) const {
     const PixelFormat& format = *surfaceView_->layout().format;
+    if (!format.linear())
+        return {VA_STATUS_ERROR_OPERATION_FAILED, strprintf("nobody but the decoder writes %s", format.name)};
     const auto convert = readback::findConversion(*imageFormat_, format);
     if (!convert)
         return noConversion(*imageFormat_, format);

@@ -12,9 +12,24 @@ TEST(PixelFormats, EachNameStandsOnce) {
     std::set<uint32_t> v4l2, va;
     for (const PixelFormat& row : pixelFormats) {
         EXPECT_TRUE(!row.v4l2 || v4l2.insert(row.v4l2).second) << row.name;
-        EXPECT_TRUE(va.insert(row.va).second) << row.name;
         EXPECT_EQ(findByV4l2(row.v4l2), row.v4l2 ? &row : nullptr);
-        EXPECT_EQ(findByVa(row.va), &row);
+    }
+    for (const PixelFormat* row : clientFormats) {
+        EXPECT_TRUE(va.insert(row->va).second) << row->name;
+        EXPECT_EQ(findByVa(row->va), row);
+        EXPECT_EQ(row->modifier, DRM_FORMAT_MOD_LINEAR) << row->name;
+    }
+}
+
+TEST(PixelFormats, WhatIsNotLinearIsReadAsSomethingThatIs) {
+    for (const PixelFormat& row : pixelFormats) {
+        const PixelFormat* client = findByVa(row.va);
+        ASSERT_TRUE(client) << row.name;
+        EXPECT_TRUE(client->linear()) << row.name;
+        EXPECT_EQ(client->bitDepth, row.bitDepth) << row.name;
+        EXPECT_EQ(client->rt, row.rt) << row.name;
+        EXPECT_EQ(client->planeCount, row.planeCount) << row.name;
+        EXPECT_LE(client, &row) << row.name << " stands before the format that needs no conversion";
     }
 }
 
@@ -41,6 +56,54 @@ TEST(Layout, PlanesOfTheirOwnHaveHalfThePitch) {
     EXPECT_EQ(layout.pitches[1], 32u);
     EXPECT_EQ(layout.offsets[2], 64u * 15 + 32 * 8);
     EXPECT_EQ(layout.size, 64u * 15 + 2 * 32 * 8);
+}
+
+// What real drivers answered: the size and the bytes per line, the offset of chroma in the same driver's source.
+TEST(Layout, OfDevices) {
+    struct Answer {
+        uint32_t fourcc, width, height, bytesperline, sizeimage;
+        uint32_t chroma, size;
+    };
+    constexpr Answer answers[] = {
+        // rkvdec: 128 bytes per macroblock behind the picture
+        {V4L2_PIX_FMT_NV12, 320, 240, 320, 153600, 320 * 240, 153600},
+        {V4L2_PIX_FMT_NV15, 320, 240, 400, 182400, 400 * 240, 182400},
+        // cedrus: a row of tiles more in chroma than it needs
+        {V4L2_PIX_FMT_NV12_32L32, 320, 256, 320, 320 * 256 + 320 * 128, 320 * 256, 320 * 256 + 320 * 128},
+        {V4L2_PIX_FMT_NV12_32L32, 320, 224, 320, 320 * 224 + 320 * 128, 320 * 224, 320 * 224 + 320 * 128},
+        // hantro G2
+        {V4L2_PIX_FMT_NV12_4L4, 320, 256, 320, 0, 320 * 256, 320 * 256 * 3 / 2},
+        {V4L2_PIX_FMT_NV15_4L4, 320, 256, 400, 0, 320 * 256 * 10 / 8, 320 * 256 * 15 / 8},
+        {V4L2_PIX_FMT_P010, 320, 256, 640, 0, 640 * 256, 640 * 256 * 3 / 2},
+        // the Raspberry Pi: bytesperline counts the rows of a column
+        {V4L2_PIX_FMT_NV12_COL128, 384, 240, 360, 384 * 360, 128 * 240, 384 * 360},
+        {V4L2_PIX_FMT_NV12_10_COL128, 384, 240, 360, 4 * 128 * 360, 128 * 240, 4 * 128 * 360},
+    };
+    for (const Answer& answer : answers) {
+        const PixelFormat* format = findByV4l2(answer.fourcc);
+        ASSERT_TRUE(format);
+        const auto layout =
+            Layout::ofDevice(*format, answer.width, answer.height, answer.bytesperline, answer.sizeimage);
+        ASSERT_TRUE(layout) << format->name;
+        EXPECT_EQ(layout->offsets[1], answer.chroma) << format->name;
+        EXPECT_EQ(layout->size, answer.size) << format->name;
+    }
+}
+
+TEST(Layout, RefusesRowsThatThePictureDoesNotFit) {
+    constexpr struct {
+        uint32_t fourcc, width, height, bytesperline;
+    } answers[] = {
+        {V4L2_PIX_FMT_NV12, 320, 240, 319},        {V4L2_PIX_FMT_P010, 320, 240, 638},
+        {V4L2_PIX_FMT_NV15, 320, 240, 399},        {V4L2_PIX_FMT_NV12_32L32, 320, 240, 288},
+        {V4L2_PIX_FMT_NV12_32L32, 300, 240, 300},  {V4L2_PIX_FMT_NV15_4L4, 320, 240, 320},
+        {V4L2_PIX_FMT_NV12_COL128, 320, 240, 320}, {V4L2_PIX_FMT_NV12, 65535, 65535, 65535},
+    };
+    for (const auto& answer : answers) {
+        const PixelFormat* format = findByV4l2(answer.fourcc);
+        EXPECT_FALSE(Layout::ofDevice(*format, answer.width, answer.height, answer.bytesperline, 0)) << format->name;
+    }
+    EXPECT_TRUE(Layout::ofDevice(*findByV4l2(V4L2_PIX_FMT_NV12_COL128), 320, 240, 360, 0));
 }
 
 } // namespace
