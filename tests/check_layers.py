@@ -10,6 +10,7 @@ import sys
 
 # layer: what it may include besides itself. Arrows point down only; codec and v4l2 do not know each other.
 ALLOWED = {
+    "tools": {"decode", "codec", "v4l2", "format", "os", "util"},
     "va": {"decode", "codec", "format", "readback", "os", "util"},
     "decode": {"codec", "v4l2", "format", "readback", "os", "util"},
     "codec": {"bitstream", "util"},
@@ -22,7 +23,7 @@ ALLOWED = {
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 # The kernel's video API stays where it is spoken; the client's API stays above it.
-SYSTEM = {"linux/videodev2.h": {"v4l2", "format", "codec"}, "linux/media.h": {"v4l2"},
+SYSTEM = {"linux/videodev2.h": {"tools", "v4l2", "format", "codec"}, "linux/media.h": {"tools", "v4l2"},
           "va/va_backend.h": {"va"}, "libyuv.h": {"readback"}}
 
 

@@ -12,6 +12,9 @@ namespace v4l2_request::v4l2 {
 
 namespace {
 
+// No device has as many formats, sizes or controls: one that never says "no more" must not keep us for ever.
+constexpr uint32_t mostAnswers = 1024;
+
 const char* queueName(QueueType queue) {
     return queue == QueueType::Output ? "OUTPUT" : "CAPTURE";
 }
@@ -34,6 +37,15 @@ struct KernelBuffer {
     KernelBuffer& operator=(const KernelBuffer&) = delete;
 };
 
+ControlInfo controlInfo(const v4l2_query_ext_ctrl& query) {
+    // A dynamic array says how many elements it holds now in `elems` and how many it may hold in its first dimension.
+    const bool dynamic = query.flags & V4L2_CTRL_FLAG_DYNAMIC_ARRAY;
+    return ControlInfo{query.elem_size,     dynamic ? query.dims[0] : query.elems,
+                       query.minimum,       query.maximum,
+                       query.default_value, query.id,
+                       query.type,          fieldText(query.name)};
+}
+
 } // namespace
 
 Result<Device> Device::open(const std::string& path) {
@@ -48,6 +60,14 @@ Result<Device> Device::open(const std::string& path) {
     if (!(caps & V4L2_CAP_STREAMING) || !(caps & (V4L2_CAP_VIDEO_M2M | V4L2_CAP_VIDEO_M2M_MPLANE)))
         return fail(ErrorKind::Unsupported, path + ": not a memory-to-memory device with streaming I/O");
     return Device(std::move(fd), caps & V4L2_CAP_VIDEO_M2M_MPLANE);
+}
+
+Result<Identity> Device::identity() const {
+    v4l2_capability capability{};
+    if (const int error = callIoctl(fd_.get(), VIDIOC_QUERYCAP, &capability))
+        return ioctlError("VIDIOC_QUERYCAP", error);
+    return Identity{fieldText(capability.driver), fieldText(capability.card), fieldText(capability.bus_info),
+                    capability.version};
 }
 
 uint32_t Device::bufferType(QueueType queue) const {
@@ -103,7 +123,8 @@ Format Device::fromKernel(const v4l2_format& kernel) const {
 std::vector<uint32_t> Device::formats(QueueType queue) const {
     std::vector<uint32_t> fourccs;
     v4l2_fmtdesc description{};
-    for (description.type = bufferType(queue); callIoctl(fd_.get(), VIDIOC_ENUM_FMT, &description) == 0;
+    description.type = bufferType(queue);
+    for (; description.index < mostAnswers && callIoctl(fd_.get(), VIDIOC_ENUM_FMT, &description) == 0;
          description.index++)
         fourccs.push_back(description.pixelformat);
     return fourccs;
@@ -133,7 +154,7 @@ std::optional<FrameSizes> Device::frameSizes(uint32_t fourcc) const {
         sizes.minHeight = std::min(sizes.minHeight, size.discrete.height);
         sizes.maxHeight = std::max(sizes.maxHeight, size.discrete.height);
         size.index++;
-    } while (callIoctl(fd_.get(), VIDIOC_ENUM_FRAMESIZES, &size) == 0);
+    } while (size.index < mostAnswers && callIoctl(fd_.get(), VIDIOC_ENUM_FRAMESIZES, &size) == 0);
     return sizes;
 }
 
@@ -142,17 +163,36 @@ std::optional<ControlInfo> Device::queryControl(uint32_t id) const {
     query.id = id;
     if (callIoctl(fd_.get(), VIDIOC_QUERY_EXT_CTRL, &query) || (query.flags & V4L2_CTRL_FLAG_DISABLED))
         return std::nullopt;
-    // A dynamic array says how many elements it holds now in `elems` and how many it may hold in its first dimension.
-    const bool dynamic = query.flags & V4L2_CTRL_FLAG_DYNAMIC_ARRAY;
-    return ControlInfo{query.elem_size, dynamic ? query.dims[0] : query.elems, query.minimum, query.maximum,
-                       query.default_value};
+    return controlInfo(query);
+}
+
+std::vector<ControlInfo> Device::controls() const {
+    constexpr uint32_t next = V4L2_CTRL_FLAG_NEXT_CTRL | V4L2_CTRL_FLAG_NEXT_COMPOUND;
+    std::vector<ControlInfo> found;
+    uint32_t last = 0;
+    v4l2_query_ext_ctrl query{};
+    for (query.id = next; found.size() < mostAnswers && callIoctl(fd_.get(), VIDIOC_QUERY_EXT_CTRL, &query) == 0;
+         query.id = last | next) {
+        if (query.id <= last)
+            break;
+        last = query.id;
+        if (!(query.flags & V4L2_CTRL_FLAG_DISABLED) && query.type != V4L2_CTRL_TYPE_CTRL_CLASS)
+            found.push_back(controlInfo(query));
+    }
+    return found;
 }
 
 bool Device::hasMenuItem(uint32_t id, int64_t item) const {
+    return menuItemName(id, item).has_value();
+}
+
+std::optional<std::string> Device::menuItemName(uint32_t id, int64_t item) const {
     v4l2_querymenu menu{};
     menu.id = id;
     menu.index = static_cast<uint32_t>(item);
-    return callIoctl(fd_.get(), VIDIOC_QUERYMENU, &menu) == 0;
+    if (callIoctl(fd_.get(), VIDIOC_QUERYMENU, &menu))
+        return std::nullopt;
+    return fieldText(menu.name);
 }
 
 std::optional<int64_t> Device::controlValue(uint32_t id) const {

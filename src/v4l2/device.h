@@ -41,6 +41,15 @@ struct ControlInfo {
     uint32_t elementSize;
     uint32_t elements; // the most that an array holds
     int64_t minimum, maximum, defaultValue;
+    uint32_t id;
+    uint32_t type; // V4L2_CTRL_TYPE_*
+    std::string name;
+};
+
+// What a node says of itself.
+struct Identity {
+    std::string driver, card, bus;
+    uint32_t version; // KERNEL_VERSION()
 };
 
 // A buffer that came back from the device.
@@ -56,6 +65,8 @@ public:
     static Result<Device> open(const std::string& path);
 
     int fd() const { return fd_.get(); }
+    bool multiplanar() const { return multiplanar_; }
+    Result<Identity> identity() const; // VIDIOC_QUERYCAP
 
     // VIDIOC_ENUM_FMT: fourccs in the driver's order.
     std::vector<uint32_t> formats(QueueType queue) const;
@@ -65,8 +76,10 @@ public:
     std::optional<FrameSizes> frameSizes(uint32_t fourcc) const;
 
     std::optional<ControlInfo> queryControl(uint32_t id) const; // VIDIOC_QUERY_EXT_CTRL
+    std::vector<ControlInfo> controls() const;                  // the same for every control, in the order of the ids
     bool hasMenuItem(uint32_t id, int64_t item) const;          // VIDIOC_QUERYMENU
-    std::optional<int64_t> controlValue(uint32_t id) const;     // VIDIOC_G_EXT_CTRLS, of a menu or integer
+    std::optional<std::string> menuItemName(uint32_t id, int64_t item) const;
+    std::optional<int64_t> controlValue(uint32_t id) const; // VIDIOC_G_EXT_CTRLS, of a menu or integer
     // VIDIOC_S_EXT_CTRLS, into a request or (requestFd < 0) into the current state.
     Result<void> setControls(std::span<v4l2_ext_control> controls, int requestFd = -1);
 

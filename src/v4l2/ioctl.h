@@ -20,6 +20,13 @@ inline int callIoctl(int fd, unsigned long request, void* argument) {
     return status < 0 ? errno : 0;
 }
 
+// A string of the kernel: a field of fixed size that need not be terminated.
+template <typename Character, size_t N>
+std::string fieldText(const Character (&field)[N]) {
+    const char* text = reinterpret_cast<const char*>(field); // some are arrays of __u8
+    return {text, ::strnlen(text, N)};
+}
+
 // The error for an ioctl of this name that came back with this errno.
 inline tl::unexpected<Error> ioctlError(const char* name, int code, const std::string& detail = {}) {
     const ErrorKind kind = code == ENOMEM  ? ErrorKind::OutOfMemory

@@ -17,16 +17,6 @@
 
 namespace v4l2_request::v4l2 {
 
-namespace {
-
-struct Topology {
-    std::vector<media_v2_entity> entities;
-    std::vector<media_v2_interface> interfaces;
-    std::vector<media_v2_pad> pads;
-    std::vector<media_v2_link> links;
-};
-
-// "/dev/<prefix>N" in the order of N.
 std::vector<std::string> listNodes(const std::string& prefix) {
     std::vector<std::pair<unsigned, std::string>> found;
     std::error_code ignored; // no /dev at all is the same as an empty one
@@ -45,6 +35,15 @@ std::vector<std::string> listNodes(const std::string& prefix) {
         paths.push_back(std::move(path));
     return paths;
 }
+
+namespace {
+
+struct Topology {
+    std::vector<media_v2_entity> entities;
+    std::vector<media_v2_interface> interfaces;
+    std::vector<media_v2_pad> pads;
+    std::vector<media_v2_link> links;
+};
 
 template <typename T>
 uint64_t pointerTo(std::vector<T>& elements) {
@@ -123,16 +122,10 @@ std::optional<std::string> videoPath(dev_t device) {
     return std::nullopt;
 }
 
-// A string of the kernel: a field of fixed size that need not be terminated.
-template <size_t N>
-std::string text(const char (&field)[N]) {
-    return {field, strnlen(field, N)};
-}
-
 void readEntities(const Topology& topology, MediaDevice& media) {
     for (const media_v2_entity& entity : topology.entities) {
         MediaDevice::Entity& added = media.entities.emplace_back();
-        added.name = text(entity.name);
+        added.name = fieldText(entity.name);
         added.function = entity.function;
         for (const dev_t device : videoDevices(topology, {entity.id}))
             if (auto path = videoPath(device))
@@ -163,9 +156,9 @@ MediaDevice inspect(const std::string& path) {
         media.faults.push_back(ioctlError("MEDIA_IOC_DEVICE_INFO", error).value().message);
         return media;
     }
-    media.driver = text(info.driver);
-    media.model = text(info.model);
-    media.bus = text(info.bus_info);
+    media.driver = fieldText(info.driver);
+    media.model = fieldText(info.model);
+    media.bus = fieldText(info.bus_info);
     media.driverVersion = info.driver_version;
     if (const auto topology = readTopology(fd.get()))
         readEntities(*topology, media);

@@ -35,6 +35,9 @@ struct MediaDevice {
     std::vector<std::string> faults;   // why it, or something of it, cannot be used
 };
 
+// "/dev/<prefix>N" in the order of N.
+std::vector<std::string> listNodes(const std::string& prefix);
+
 // Walks the topology of every media device, in the order of the device numbers.
 std::vector<MediaDevice> findMediaDevices();
 

@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""v4l2-request-info in the guest: what it says of each device, and that nothing a device does makes it crash.
+
+BUILD names the build folder (default: build). What it says is compared with what vainfo lists through the driver."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '../..'))
+BUILD = os.path.realpath(os.environ.get('BUILD', os.path.join(ROOT, 'build')))
+TOOL = os.path.join(BUILD, 'src/v4l2-request-info')
+DRIVER = os.path.join(BUILD, 'src/v4l2_request_drv_video.so')
+SHIM = os.path.join(BUILD, 'tests/guest/ioctl_faults.so')
+DAEDALUS = os.environ.get('DAEDALUS_BUILD', os.path.join(BUILD, 'daedalus'))
+SECTIONS = ['driver', 'built_for_libva', 'codecs_of_this_build', 'machine', 'profiles', 'notes', 'media_devices',
+            'decoders', 'other_video_nodes', 'drm_nodes']
+VAINFO = 'vainfo --display drm --device /dev/dri/renderD128'
+UNPRIVILEGED = '''
+import os, sys
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+os.execv(sys.argv[1], sys.argv[1:])
+'''
+# Ioctls of a run are made to fail, or to claim success without having done anything: one alone, or all after it too.
+STRANGE = '''
+import errno, json, os, subprocess, sys
+tool, shim = sys.argv[1:]
+def run(error, first, last):
+    return subprocess.run([tool, '--json'], capture_output=True, timeout=60,
+                          env=dict(os.environ, LD_PRELOAD=shim, IOCTL_FAULTS=f'{error} {first} {last}'))
+total = int(run(0, 0, -1).stderr.split()[-2])
+runs, faults, statuses = 0, [], set()
+for error in (errno.EIO, errno.ENOMEM, 0):
+    for first in sorted({*range(1, 25), *range(1, total + 1, total // 50)}):
+        for last in (first, total * 1000):
+            done = run(error, first, last)
+            runs += 1
+            statuses.add(done.returncode)
+            where = f'{os.strerror(error)} from {first} to {last}'
+            if done.returncode not in (0, 1):
+                faults.append(f'{where}: status {done.returncode}')
+            try:
+                profiles = json.loads(done.stdout)['profiles']
+            except ValueError:
+                faults.append(f'{where}: no report: {done.stderr[-200:]}')
+                continue
+            silent = [name for name, row in profiles.items() if not row['offered'] and not row['because']]
+            if silent:
+                faults.append(f'{where}: no reason for {silent}')
+print(json.dumps({'total': total, 'runs': runs, 'faults': faults, 'statuses': sorted(statuses)}))
+'''
+
+
+class Info(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        for needed in (TOOL, DRIVER, SHIM):
+            if not os.path.exists(needed):
+                raise unittest.SkipTest(f'{needed} is not built')
+        cls.folder = tempfile.mkdtemp(prefix='info_test.')
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        for file in (TOOL, DRIVER, SHIM):
+            shutil.copy(file, cls.folder)
+        os.chmod(cls.folder, 0o755)  # for a user without privileges
+        cls.tool = os.path.join(cls.folder, 'v4l2-request-info')
+
+    def guest(self, device, *command, options=(), timeout=120):
+        if device == 'daedalus' and not os.path.exists(os.path.join(DAEDALUS, 'kernel/daedalus_v4l2.ko')):
+            self.skipTest('the kernel module of daedalus is not built')
+        if device == 'daedalus':
+            options = ('--daedalus', DAEDALUS, *options)
+        return subprocess.run(
+            [os.path.join(ROOT, 'scripts/guest'), 'run', '--device', device, '--share', self.folder, '--timeout',
+             str(timeout), '--env', f'LIBVA_DRIVERS_PATH={self.folder}', '--env', 'LIBVA_DRIVER_NAME=v4l2_request',
+             *options, '--', *command], capture_output=True, text=True, check=False, timeout=timeout + 120)
+
+    def report(self, device, **settings):
+        """The report as a tree and as text, and the profiles that vainfo lists in the same guest."""
+        result = self.guest(device, 'sh', '-c', f'{self.tool} --json; echo "status $?"; {self.tool}; echo "status $?";'
+                            f'{VAINFO} 2>/dev/null | grep -o "VAProfile[A-Za-z0-9_]*"', **settings)
+        as_json, status, text, again, listed = re.split(r'^status (\d)\n', result.stdout, flags=re.MULTILINE)
+        self.assertEqual(status, again, result.stdout + result.stderr)
+        report = json.loads(as_json)
+        self.assertEqual(list(report), SECTIONS)
+        self.assertEqual(re.findall(r'^(\w+):', text, re.MULTILINE), SECTIONS)
+        offered = [name for name, row in report['profiles'].items() if row['offered']]
+        self.assertEqual(int(status), 0 if offered else 1)
+        self.assertEqual(sorted(offered), sorted(listed.split()), 'the tool and the driver say different things')
+        for name, row in report['profiles'].items():
+            self.assertTrue(row['by'] if row['offered'] else row['because'], name)
+            self.assertIn(f'  {name}:', text)
+        return report, text
+
+    def check_decoder(self, report, driver):
+        self.assertEqual([row['driver'] for row in report['decoders'].values()], [driver])
+        (node,) = report['decoders'].values()
+        for name, codec in node['codecs'].items():
+            if not codec['offered']:
+                continue
+            self.assertIn('offered', codec['profiles'].values(), name)
+            self.assertRegex(codec['sizes'], r'^\d+x\d+ to \d+x\d+, step \d+x\d+$')
+            self.assertTrue([each for each in codec['capture_formats'] if each.startswith('NV12 (DRM NV12:0')], name)
+            self.assertIn('requests', codec['output_buffers'])
+            self.assertIn('dmabuf', codec['capture_buffers'])
+            self.assertEqual(codec['missing_required_controls'], [])
+            self.assertTrue(codec['buffers'])
+        return node
+
+    def test_visl(self):
+        report, _ = self.report('visl')
+        node = self.check_decoder(report, 'visl')
+        self.assertIn('video decoder', [each['function'] for each in report['media_devices']['/dev/media0']['entities']])
+        (menu,) = [value for name, value in node['controls'].items() if name.endswith('H264 Decode Mode')]
+        self.assertRegex(menu, r'Slice-Based\*? \| Frame-Based\*?')
+        self.assertTrue(any('AV1F (not known to this driver)' == each for each in node['output_formats']))
+
+    def test_daedalus(self):
+        report, _ = self.report('daedalus')
+        self.check_decoder(report, 'daedalus')
+
+    def test_daedalus_with_one_codec(self):
+        report, text = self.report('daedalus', options=('--module-arg', 'codecs=vp9'))
+        node = self.check_decoder(report, 'daedalus')
+        self.assertEqual([name for name, codec in node['codecs'].items() if codec['offered']], ['VP9'])
+        for name, row in report['profiles'].items():
+            if name.startswith('VAProfileVP9'):
+                continue
+            (reason,) = row['because']
+            self.assertRegex(reason, r'^/dev/video\d+ \(daedalus\): does not decode ')
+        self.assertIn('VAProfileMPEG2Main: offered no, because /dev/video0 (daedalus): does not decode MPEG-2', text)
+
+    def test_vicodec(self):
+        """Stateful, and a stateless one of a codec that VA-API does not have."""
+        report, _ = self.report('vicodec')
+        self.assertTrue(report['decoders'] or report['other_video_nodes'])
+        for row in report['profiles'].values():
+            self.assertTrue(row['because'])
+
+    def test_no_device(self):
+        report, text = self.report('none')
+        self.assertEqual(report['notes'], ['there is no /dev/media* on this machine'])
+        self.assertEqual(report['profiles']['VAProfileMPEG2Main']['because'], report['notes'])
+        self.assertIn('notes: there is no /dev/media* on this machine', text)
+        self.assertIn('vgem', report['drm_nodes']['/dev/dri/renderD128']['driver'])
+
+    def test_no_permission(self):
+        result = self.guest('visl', 'python3', '-c', UNPRIVILEGED, self.tool, '--json')
+        report = json.loads(result.stdout)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertEqual(report['notes'], ['/dev/media0: cannot be opened: Permission denied'])
+        self.assertEqual(report['media_devices']['/dev/media0']['access'], 'root:root 0600: Permission denied')
+        self.assertEqual(report['profiles']['VAProfileH264Main']['because'], report['notes'])
+        self.assertFalse(report['machine']['root'])
+
+    def test_strange_devices(self):
+        result = self.guest('visl', 'python3', '-c', STRANGE, self.tool, os.path.join(self.folder, 'ioctl_faults.so'),
+                            timeout=600)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        seen = json.loads(result.stdout)
+        print(f"{seen['total']} ioctls, {seen['runs']} runs with faults, exit statuses {seen['statuses']}", flush=True)
+        self.assertEqual(seen['faults'], [])
+        self.assertEqual(seen['statuses'], [0, 1])
+
+    def test_options(self):
+        help_text = subprocess.run([self.tool, '--help'], capture_output=True, text=True, check=True).stdout
+        self.assertIn('--json', help_text)
+        wrong = subprocess.run([self.tool, '--wrong'], capture_output=True, text=True, check=False)
+        self.assertEqual((wrong.returncode, wrong.stdout), (2, ''))
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)
