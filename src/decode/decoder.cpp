@@ -120,11 +120,11 @@ std::vector<std::string> ProbeReport::notes() const {
             notes.push_back(label + nodeFault);
         for (const auto& [codec, codecFault, profiles] : codecs) {
             if (!codecFault.empty())
-                notes.push_back(label + codec->name + " is left out: " + codecFault);
+                notes.push_back(label + strprintf("%s is left out: %s", codec->name, codecFault.c_str()));
             for (const auto& [profile, fault] : profiles)
                 if (codecFault.empty() && !fault.empty())
-                    notes.push_back(label + strprintf("%s, VAProfile %d, is left out: ", codec->name, profile->va) +
-                                    fault);
+                    notes.push_back(label + strprintf("%s, VAProfile %d, is left out: %s", codec->name, profile->va,
+                                                      fault.c_str()));
         }
     }
     return notes;

@@ -35,7 +35,8 @@ std::optional<std::string> inOneLine(const Json& value) {
         const std::string text = isScalar(part) ? scalar(part) : "";
         if (text.empty() || text.find(',') != std::string::npos)
             return std::nullopt;
-        line += (line.empty() ? "" : ", ") + (value.is_object() ? name + " " : "") + text;
+        line += line.empty() ? "" : ", ";
+        line += value.is_object() ? name + " " + text : text;
         if (line.size() > lineWidth)
             return std::nullopt;
     }
@@ -44,7 +45,8 @@ std::optional<std::string> inOneLine(const Json& value) {
 
 void write(std::string& text, const Json& value, const std::string& indent) {
     for (const auto& [name, part] : value.items()) {
-        text += indent + (value.is_object() ? name + ":" : "-");
+        text += indent;
+        text += value.is_object() ? name + ":" : "-";
         if (isScalar(part))
             text += " " + scalar(part) + "\n";
         else if (const auto line = inOneLine(part))
