@@ -6,6 +6,7 @@ Nth one in decode order), and the entries of a DPB are put in that order. Values
 out."""
 
 import collections
+import difflib
 import fnmatch
 import os
 import re
@@ -242,12 +243,12 @@ class Summary:
         return reason is None
 
     def add(self, stream, libva, kdirect):
-        """Counts one stream. Returns what is wrong with it in words, or None. Other numbers of jobs have no pairs."""
+        """Counts one stream. Returns what is wrong with it in words, or None."""
+        words, wrong = None, 0
         if len(libva) != len(kdirect) or not libva:
-            wrong = self.differ(stream, 0, 'jobs', str(len(libva)), str(len(kdirect)))
-            return f'libva sent {len(libva)} jobs, kdirect {len(kdirect)}' if wrong else None
-        wrong = 0
-        for ours, theirs in zip(libva, kdirect):
+            if self.differ(stream, 0, 'jobs', str(len(libva)), str(len(kdirect))):
+                words = f'libva sent {len(libva)} jobs, kdirect {len(kdirect)}'
+        for ours, theirs in pairs(libva, kdirect):
             ours_fields = {**ours.fields, 'job.picture': str(ours.picture), 'job.payload': describe(ours.payload)}
             theirs_fields = {
                 **theirs.fields,
@@ -261,7 +262,7 @@ class Summary:
                 counts[1] += 1
                 if values[0] != values[1]:
                     wrong += self.differ(stream, ours.picture, field, *values)
-        return f'{wrong} values differ' if wrong else None
+        return words or (f'{wrong} values differ' if wrong else None)
 
     def print_table(self):
         """Returns whether all is equal or explained."""
@@ -287,6 +288,29 @@ class Summary:
                 f'libva {clip(ours)}, kdirect {clip(theirs)}' + (f'\n    explained: {reason}' if reason else '')
             )
         return all(reason for _, _, reason in self.differences)
+
+
+def pairs(libva, kdirect):
+    """Jobs in order; where one client sent more than the other, those with equal payloads, and no others.
+
+    The pictures of kdirect are then counted as libva counts them."""
+    if len(libva) == len(kdirect):
+        return list(zip(libva, kdirect))
+    payloads = ([job.payload or at for at, job in enumerate(jobs)] for jobs in (libva, kdirect))
+    blocks = difflib.SequenceMatcher(None, *payloads, autojunk=False).get_matching_blocks()
+    found = [(libva[a + at], kdirect[b + at]) for a, b, size in blocks for at in range(size)]
+    numbers = {theirs.picture: ours.picture for ours, theirs in found}
+    return [(ours, renumbered(theirs, numbers)) for ours, theirs in found]
+
+
+def renumbered(job, numbers):
+    other = Job()
+    other.payload, other.picture = job.payload, numbers[job.picture]
+    other.fields = {
+        field: re.sub(r'#(\d+)', lambda found: f'#{numbers.get(int(found[1]), "other")}', value)
+        for field, value in job.fields.items()
+    }
+    return other
 
 
 def describe(payload):

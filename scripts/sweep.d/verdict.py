@@ -62,6 +62,10 @@ def contains(frames, some):
     return all(frame in left for frame in some)
 
 
+def one_contains_other(software, libva):
+    return contains(software['frames'], libva['frames']) or contains(libva['frames'], software['frames'])
+
+
 def verdict(stream, pixels, exceptions=(), damaged=(), excused='kdirect'):
     """(verdict, notes). The verdict is one of GOOD, or says what is wrong first; notes say all that is.
 
@@ -93,10 +97,8 @@ def verdict(stream, pixels, exceptions=(), damaged=(), excused='kdirect'):
         if reason:
             return CLIENT, wrong + [reason]
     reason = matching(stream, damaged) if libva and software else None
-    if reason and not wrong:
+    if reason and not wrong and pixels:
         return 'matches: take it out of stream_exceptions.tsv', []
-    if reason and not libva['error'] and (
-        contains(software['frames'], libva['frames']) or contains(libva['frames'], software['frames'])
-    ):
+    if reason and wrong and not libva['error'] and (not pixels or one_contains_other(software, libva)):
         return KNOWN, wrong + [reason]
     return (wrong[0], wrong) if wrong else (MATCH, [])

@@ -54,6 +54,8 @@ struct H264State {
         uint16_t frameNum;
     };
     std::optional<OpenField> openField;
+    // Of the target and the references: those that were coded as fields, which VA-API tells of single fields only.
+    std::vector<VASurfaceID> codedAsFields;
 };
 
 bool isInvalid(const VAPictureH264& picture) {
@@ -140,10 +142,11 @@ H264SliceContext sliceContext(const VAPictureParameterBufferH264& picture, const
 Result<ParsedSlice> parseSlice(const VAPictureParameterBufferH264& picture, const Slice& slice) {
     if (slice.parameters.size() < sizeof(VASliceParameterBufferH264))
         return fail(ErrorKind::InvalidParameter, "H.264: a slice parameter buffer is too short");
-    ParsedSlice parsed{.parameters = readParameters<VASliceParameterBufferH264>(slice.parameters), .data = slice.data};
-    if (parsed.parameters.slice_data_bit_offset > slice.data.size() * 8)
+    ParsedSlice parsed{.parameters = readParameters<VASliceParameterBufferH264>(slice.parameters),
+                       .data = withoutTrailingZeros(slice.data)};
+    if (parsed.parameters.slice_data_bit_offset > parsed.data.size() * 8)
         return fail(ErrorKind::InvalidParameter, "H.264: slice_data_bit_offset lies beyond the slice data");
-    auto header = bitstream::parseH264SliceHeader(slice.data, sliceContext(picture, parsed.parameters));
+    auto header = bitstream::parseH264SliceHeader(parsed.data, sliceContext(picture, parsed.parameters));
     if (!header)
         return tl::unexpected(header.error());
     parsed.header = *header;
@@ -239,6 +242,18 @@ void learnNumRefIdxDefaults(const Picture& picture, H264State& state) {
         }
 }
 
+void rememberFields(const Picture& picture, VASurfaceID target, H264State& state) {
+    const auto gone = [&](VASurfaceID surface) {
+        return surface == target ||
+               std::ranges::none_of(picture.parameters.ReferenceFrames, [=](const auto& reference) {
+                   return !isInvalid(reference) && reference.picture_id == surface;
+               });
+    };
+    std::erase_if(state.codedAsFields, gone);
+    if (picture.header().fieldPic)
+        state.codedAsFields.push_back(target);
+}
+
 // ---- The decoded picture buffer ----
 
 struct Dpb {
@@ -283,10 +298,13 @@ int64_t picNum(const Picture& picture, const VAPictureH264& reference) {
 }
 
 v4l2_h264_dpb_entry fillDpbEntry(const Picture& picture, const VAPictureH264& reference, uint64_t timestamp,
-                                 int32_t offset) {
+                                 const H264State& state) {
     const uint8_t fields = referenceFields(reference);
     const bool hasTop = fields & V4L2_H264_TOP_FIELD_REF;
     const bool hasBottom = fields & V4L2_H264_BOTTOM_FIELD_REF;
+    const int32_t offset = state.pocOffset.value_or(0);
+    const bool codedAsFields =
+        std::ranges::find(state.codedAsFields, reference.picture_id) != state.codedAsFields.end();
     return {
         .reference_ts = timestamp,
         .pic_num = static_cast<uint32_t>(picNum(picture, reference)),
@@ -296,7 +314,7 @@ v4l2_h264_dpb_entry fillDpbEntry(const Picture& picture, const VAPictureH264& re
         .bottom_field_order_cnt = hasBottom ? rebased(reference.BottomFieldOrderCnt, offset) : 0,
         .flags = V4L2_H264_DPB_ENTRY_FLAG_VALID | V4L2_H264_DPB_ENTRY_FLAG_ACTIVE |
                  (reference.flags & VA_PICTURE_H264_LONG_TERM_REFERENCE ? V4L2_H264_DPB_ENTRY_FLAG_LONG_TERM : 0u) |
-                 (isField(reference) ? V4L2_H264_DPB_ENTRY_FLAG_FIELD : 0u),
+                 (codedAsFields ? V4L2_H264_DPB_ENTRY_FLAG_FIELD : 0u),
     };
 }
 
@@ -320,7 +338,7 @@ uint64_t standIn(const Dpb::Entry& missing, std::span<const Dpb::Entry> decoded)
 // behind it. It stays, with the timestamp of a stand-in: 8.2.5.2 forbids a conforming stream to predict from it, and a
 // damaged one gets the most similar picture. Where nothing was decoded, nothing is listed.
 Dpb buildDpb(const Picture& picture, const PictureInput& input, const References& references, bool secondField,
-             int32_t offset) {
+             const H264State& state) {
     Dpb dpb;
     for (const VAPictureH264& reference : picture.parameters.ReferenceFrames) {
         if (isInvalid(reference) || dpb.indexOf(reference))
@@ -332,7 +350,7 @@ Dpb buildDpb(const Picture& picture, const PictureInput& input, const References
         dpb.entries.push_back({
             .surface = reference.picture_id,
             .frameNumWrap = frameNumWrap(picture, reference),
-            .control = fillDpbEntry(picture, reference, timestamp.value_or(noTimestamp), offset),
+            .control = fillDpbEntry(picture, reference, timestamp.value_or(noTimestamp), state),
         });
     }
     const auto timestampOf = [](const Dpb::Entry& entry) { return entry.control.reference_ts; };
@@ -371,14 +389,14 @@ bool needsMain(const Picture& picture) {
 }
 
 // The profile that the client chose, unless the picture shows that it cannot be: clients keep their VA profile when a
-// stream goes on with other parameter sets. A.2.1.1: constrained baseline is profile_idc 66 with constraint_set1_flag,
-// and a stream of profile_idc 66 obeys A.2.1, which constraint_set0_flag says. The others claim nothing beyond
-// themselves.
+// stream goes on with other parameter sets. A stream obeys the clause of its own profile, which constraint_set0_flag
+// says of A.2.1 (66) and constraint_set1_flag of A.2.2 (77); A.2.1.1: constrained baseline is profile_idc 66 with both.
+// Nothing more is claimed.
 ProfileIdc profileIdc(VAProfile profile, const Picture& picture, bool scalingMatrix) {
     if (profile == VAProfileH264High || needsHigh(picture.parameters, scalingMatrix))
         return {100, 0};
     if (profile == VAProfileH264Main || needsMain(picture))
-        return {77, 0};
+        return {77, V4L2_H264_SPS_CONSTRAINT_SET1_FLAG};
     return {66, V4L2_H264_SPS_CONSTRAINT_SET0_FLAG | V4L2_H264_SPS_CONSTRAINT_SET1_FLAG};
 }
 
@@ -604,7 +622,9 @@ Result<Submission> build(const PictureInput& input, const References& references
         state.openField = {.target = input.target, .bottom = header.bottomField, .frameNum = header.frameNum};
     learnNumRefIdxDefaults(*picture, state);
 
-    const Dpb dpb = buildDpb(*picture, input, references, secondField, offset);
+    rememberFields(*picture, input.target, state);
+
+    const Dpb dpb = buildDpb(*picture, input, references, secondField, state);
     ControlBatch pictureControls;
     pictureControls.add<H264Sps>(fillSps(input.profile, *picture, scalingMatrix));
     pictureControls.add<H264Pps>(fillPps(*picture, state, scalingMatrix));

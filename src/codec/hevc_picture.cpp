@@ -270,7 +270,7 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
         ParsedSlice parsed{
             .parameters = readParameters<VASliceParameterBufferHEVC>(slice.parameters),
             .header = std::move(*header),
-            .data = slice.data,
+            .data = withoutTrailingZeros(slice.data),
         };
         if (auto checked = checkSlice(picture, parsed); !checked)
             return checked;

@@ -90,6 +90,14 @@ bool startsWithSliceStartCode(Bytes data) {
     return zeros >= 2 && data.end() - one >= 2 && one[0] == 1 && one[1] >= 0x01 && one[1] <= 0xaf;
 }
 
+// sequence_end_code (table 6-1) is not of the slice, but some clients leave it behind the last one of a stream.
+Bytes withoutSequenceEnd(Bytes slice) {
+    constexpr std::array<uint8_t, 4> sequenceEnd{0, 0, 1, 0xb7};
+    const bool ends =
+        slice.size() > sequenceEnd.size() && std::ranges::equal(slice.last(sequenceEnd.size()), sequenceEnd);
+    return ends ? slice.first(slice.size() - sequenceEnd.size()) : slice;
+}
+
 // progressive_sequence is not in VA-API. Where it is 1 every picture is a frame picture with progressive_frame and
 // frame_pred_frame_dct set (6.3.10), top_field_first is 1 only together with repeat_first_field (6.3.10), and a frame
 // has (height + 15) / 16 rows of macroblocks, not twice (height + 31) / 32 (6.3.3). One picture that breaks one of
@@ -275,7 +283,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     job.controls.add<Mpeg2Picture>(fillPicture(picture, findReferences(input, picture, references, secondField)));
     job.controls.add<Mpeg2Quantisation>(fillQuantisation(state));
     for (const Slice& slice : input.slices)
-        job.bitstream.append(slice.data);
+        job.bitstream.append(withoutSequenceEnd(slice.data));
 
     keptState = state;
     return submission;

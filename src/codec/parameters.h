@@ -19,6 +19,14 @@ T readParameters(Bytes bytes) {
     return parameters;
 }
 
+// A slice as its NAL unit has it. The last byte of a NAL unit is never zero (H.264 7.4.1, H.265 7.4.2.1): zeros behind
+// it are trailing_zero_8bits of the byte stream (annex B), which some clients count in.
+inline Bytes withoutTrailingZeros(Bytes nal) {
+    while (!nal.empty() && nal.back() == 0)
+        nal = nal.first(nal.size() - 1);
+    return nal;
+}
+
 // Whether a picture, in whole macroblocks, fits the buffers of its context. A context may have the display size, and
 // the height of interlaced pictures is a multiple of two macroblocks.
 inline bool fitsContext(const PictureInput& input, uint32_t width, uint32_t height) {

@@ -328,6 +328,22 @@ class Payload(unittest.TestCase):
         self.assertEqual(words, 'libva sent 3 jobs, kdirect 2')
         self.assertFalse(good)
 
+    def test_jobs_that_only_one_client_sent_leave_the_others_comparable(self):
+        def trace(stamps, payloads, quant):
+            return trace_of(stamps, quant=quant) + [
+                f'# payload {at} 9 {payload}' for at, payload in enumerate(payloads)
+            ]
+
+        ours = trace(((1, 1, 0, 0), (2, 2, 1, 0)), 'ip', '0x8')
+        rule = (('h264', '*', 'jobs', '2', '3'), 'a picture without its reference')
+        theirs = ((1, 1, 0, 0), (2, 3, 1, 1), (3, 2, 1, 0))
+        self.assertIsNone(self.compare(ours, trace(theirs, 'ibp', '0x8'), [rule])[0])
+        self.assertEqual(self.compare(ours, trace(theirs, 'ibp', '0x9'), [rule])[0], '2 values differ')
+        theirs = ((1, 1, 0, 0), (2, 3, 1, 1), (3, 2, 2, 0))
+        words, _, output = self.compare(ours, trace(theirs, 'ibp', '0x8'), [rule])
+        self.assertEqual(words, '1 values differ')
+        self.assertIn("forward_ref_ts: 1 times in 1 streams; h264/a.h264 picture 1: libva '#0', kdirect '#other'", output)
+
     def test_an_empty_trace_fails(self):
         self.assertFalse(self.compare([], [])[1])
 

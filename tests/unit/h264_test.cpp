@@ -137,6 +137,7 @@ protected:
         for (const Header& header : headers) {
             size_t bitSize = 0;
             auto data = encode(picture, header, bitSize);
+            data.insert(data.end(), trailingZeros, 0);
             auto sliceParameters = slice;
             sliceParameters.slice_data_bit_offset = static_cast<uint16_t>(bitSize);
             client.slice(sliceParameters, std::move(data));
@@ -157,6 +158,7 @@ protected:
 
     VAProfile profile = VAProfileH264High;
     VASliceParameterBufferH264 slice{};
+    size_t trailingZeros = 0;
     test::FakeReferences references;
     DeviceControls device;
     std::any state;
@@ -239,7 +241,7 @@ TEST_F(H264, ProfileIdc) {
     struct {
         VAProfile profile;
         uint8_t idc, constraints;
-    } const table[]{{VAProfileH264ConstrainedBaseline, 66, 3}, {VAProfileH264Main, 77, 0}, {VAProfileH264High, 100, 0}};
+    } const table[]{{VAProfileH264ConstrainedBaseline, 66, 3}, {VAProfileH264Main, 77, 2}, {VAProfileH264High, 100, 0}};
     for (const auto& row : table) {
         profile = row.profile;
         const auto sps = job(parameters()).controls.get<H264Sps>();
@@ -520,6 +522,38 @@ TEST_F(H264, FieldPair) {
     EXPECT_FALSE(late->secondField) << "the picture before was the first field of another frame";
 }
 
+// VA-API gives a pair of fields and a frame alike.
+TEST_F(H264, PicturesCodedAsFieldsAreRemembered) {
+    references.timestamps = {{target, 1000}, {target + 1, 2000}};
+    auto picture = parameters();
+    picture.seq_fields.bits.frame_mbs_only_flag = 0;
+    picture.pic_fields.bits.field_pic_flag = 1;
+    ASSERT_TRUE(build(picture, {Header{.refIdc = 3, .idr = true, .field = 0}}));
+    picture.ReferenceFrames[0] =
+        reference(target, 0, 0, 0, VA_PICTURE_H264_SHORT_TERM_REFERENCE | VA_PICTURE_H264_TOP_FIELD);
+    ASSERT_TRUE(build(picture, {Header{.type = 0, .field = 1}}));
+
+    picture.pic_fields.bits.field_pic_flag = 0;
+    picture.CurrPic.picture_id = target + 1;
+    picture.ReferenceFrames[0] = reference(target, 0, 0, 0);
+    const auto second = decodeParams(picture, {.type = 0, .frameNum = 1, .field = -1});
+    EXPECT_EQ(second.dpb[0].flags, validActive | V4L2_H264_DPB_ENTRY_FLAG_FIELD);
+    picture.CurrPic.picture_id = target + 2;
+    picture.ReferenceFrames[1] = reference(target + 1, 1, 0, 0);
+    const auto third = decodeParams(picture, {.type = 0, .frameNum = 2, .field = -1});
+    EXPECT_EQ(third.dpb[0].flags, validActive | V4L2_H264_DPB_ENTRY_FLAG_FIELD);
+    EXPECT_EQ(third.dpb[1].flags, validActive) << "coded as a frame";
+
+    picture.CurrPic.picture_id = target;
+    picture.ReferenceFrames[0] = reference(target + 1, 1, 0, 0);
+    picture.ReferenceFrames[1] = noPicture();
+    decodeParams(picture, {.type = 0, .frameNum = 3});
+    picture.CurrPic.picture_id = target + 1;
+    picture.ReferenceFrames[0] = reference(target, 3, 0, 0);
+    const auto reused = decodeParams(picture, {.type = 0, .frameNum = 4});
+    EXPECT_EQ(reused.dpb[0].flags, validActive) << "the surface has another picture";
+}
+
 TEST_F(H264, PicNumOfFields) {
     references.timestamps = {{1, 1000}, {2, 2000}};
     auto picture = parameters();
@@ -547,6 +581,12 @@ TEST_F(H264, FrameBasedWithStartCodes) {
     EXPECT_EQ(test::bytesOf(submission->jobs[0].bitstream), expected);
     EXPECT_TRUE(submission->jobs[0].controls.find(H264SliceParams::id).empty());
     EXPECT_EQ(submission->jobs[0].controls.entries().size(), 3u);
+}
+
+TEST_F(H264, ZerosBehindANalUnitAreNotOfIt) {
+    const auto tight = job(parameters());
+    trailingZeros = 2;
+    EXPECT_EQ(test::bytesOf(job(parameters()).bitstream), test::bytesOf(tight.bitstream));
 }
 
 TEST_F(H264, SliceBasedWithoutStartCodes) {

@@ -153,7 +153,9 @@ protected:
             sent.slice_segment_address = header.address;
             sent.LongSliceFlags.fields.dependent_slice_segment_flag = header.dependent;
             written.bits(0xabcdef, 24);
-            client.slice(sent, written.escaped());
+            auto data = written.escaped();
+            data.insert(data.end(), trailingZeros, 0);
+            client.slice(sent, std::move(data));
         }
         return hevcCodec.build(client.input, references, device, state);
     }
@@ -173,6 +175,7 @@ protected:
     std::any state;
     VASliceParameterBufferHEVC slice{};
     uint32_t byteOffsetError = 0;
+    size_t trailingZeros = 0;
     std::deque<test::Client> clients;
 };
 
@@ -226,6 +229,16 @@ TEST_F(Hevc, SliceBasedJobsHoldOneSegmentEach) {
     EXPECT_TRUE(dependent.flags & V4L2_HEVC_SLICE_PARAMS_FLAG_DEPENDENT_SLICE_SEGMENT);
     EXPECT_EQ(dependent.slice_qp_delta, -3); // of its slice
     EXPECT_EQ(dependent.bit_size, sent.data.size() * 8);
+}
+
+TEST_F(Hevc, ZerosBehindANalUnitAreNotOfIt) {
+    const auto tight = build(parameters(), {{.type = idrWRadl}});
+    trailingZeros = 2;
+    const auto loose = build(parameters(), {{.type = idrWRadl}});
+    ASSERT_TRUE(tight && loose);
+    EXPECT_EQ(test::bytesOf(loose->jobs[0].bitstream), test::bytesOf(tight->jobs[0].bitstream));
+    EXPECT_EQ(loose->jobs[0].controls.get<HevcSliceParams>().bit_size,
+              tight->jobs[0].controls.get<HevcSliceParams>().bit_size);
 }
 
 // 8.3.2: the closest picture first, whatever the order in which the client lists them. The DPB has all of the set, also

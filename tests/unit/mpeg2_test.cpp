@@ -294,6 +294,18 @@ TEST_F(Mpeg2, SlicesAreConcatenatedAsTheyAre) {
     EXPECT_EQ(submission->jobs[0].controls.entries().size(), 3u);
 }
 
+TEST_F(Mpeg2, TheEndOfTheSequenceIsNotOfTheSlice) {
+    test::Client client;
+    client.input.target = target;
+    client.input.width = 720;
+    client.input.height = 576;
+    client.picture(framePicture());
+    client.slice(VASliceParameterBufferMPEG2{}, {0, 0, 1, 1, 0xaa, 0, 0, 1, 0xb7});
+    const auto submission = mpeg2Codec.build(client.input, references, {}, state);
+    ASSERT_TRUE(submission);
+    EXPECT_EQ(test::bytesOf(submission->jobs[0].bitstream), (std::vector<uint8_t>{0, 0, 1, 1, 0xaa}));
+}
+
 TEST_F(Mpeg2, Refusals) {
     struct {
         const char* what;
