@@ -569,6 +569,17 @@ void writeEntryPoints(BitWriter& writer, const SliceHeader& header) {
         writer.bits(offset - 1, 32);
 }
 
+/// Clause 7.4.3.2.1, which libavcodec does not check.
+Result<void> checkPcmSizes(const Sps& sps) {
+    if (!has(sps.flags, V4L2_HEVC_SPS_FLAG_PCM_ENABLED))
+        return {};
+    const unsigned least = sps.log2_min_pcm_luma_coding_block_size_minus3 + 3u;
+    const unsigned most = least + sps.log2_diff_max_min_pcm_luma_coding_block_size;
+    if (least < std::min(sps.log2_min_luma_coding_block_size_minus3 + 3u, 5u) || most > std::min(ctbLog2(sps), 5u))
+        return fail(EINVAL, "SPS: PCM coding blocks of 2^%u to 2^%u samples", least, most);
+    return {};
+}
+
 } // namespace
 
 uint32_t widthInCtbs(const Sps& sps) {
@@ -633,7 +644,7 @@ Result<void> checkSps(const Sps& sps) {
                     sps.pic_width_in_luma_samples, sps.pic_height_in_luma_samples);
     if (has(sps.flags, V4L2_HEVC_SPS_FLAG_PCM_LOOP_FILTER_DISABLED) && !has(sps.flags, V4L2_HEVC_SPS_FLAG_PCM_ENABLED))
         return fail(EINVAL, "SPS.flags has PCM_LOOP_FILTER_DISABLED without PCM_ENABLED (7.3.2.2.1)");
-    return {};
+    return checkPcmSizes(sps);
 }
 
 std::vector<uint8_t> writeSps(const Sps& sps) {

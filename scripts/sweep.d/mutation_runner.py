@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The part of scripts/mutation-proof that runs in the guest: changes a field of a control, decodes, and compares.
 
-mutation_runner.py JOBS.json: {"driver": DIR, "timeout": S, "streams": {NAME: {"codec", "path", "format", "baseline",
+mutation_runner.py JOBS.json: {"driver": DIR, "timeout": S, "streams": {NAME: {"codec", "path", "format", "mismatch",
 "frames": [...]}}, "fields": [{"field", "attempts": [{"stream", "knob", ...}]}]}, where frames are what software makes
 of the stream. Attempts are made until one is noticed. Prints a line of JSON for each stream, {"stream", "error"}, once
 without any change, and one for each field, {"field", "how", "attempt", "tried"}. Ends with status 3 if the daemon is

@@ -2,7 +2,7 @@
 """The part of the sweep that runs in the guest: decodes streams, and prints one line of JSON for each event.
 
 runner.py JOBS.json: {"driver": DIR, "jobs": N, "timeout": S, "trace": DIR or null, "trace_kb": N, "tasks": [{"id",
-"codec", "column", "path", "format", "baseline"}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end",
+"codec", "column", "path", "format", "mismatch"}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end",
 "frames": [...], "status", "log", "seconds", "error"}.
 
 A frame is "BYTES:MD5": size and hash of its visible part as tight NV12 (P010)."""
@@ -78,6 +78,8 @@ def libva_command(task):
 def gst_elements(task):
     """Parser and decoder: straight on the kernel, or through libva."""
     elements = PARSERS[task['codec']]
+    if task['path'].endswith('.webm'):
+        elements = elements.replace('ivfparse', 'matroskademux')
     if task['column'] == 'libva':
         return re.sub(r'v4l2sl\w+dec$', VA_DECODERS[task['codec']], elements)
     return elements

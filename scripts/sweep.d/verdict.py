@@ -5,17 +5,22 @@ import fnmatch
 import hashlib
 import os
 
+import streams
+
 MATCH, DECLINED, CLIENT, KNOWN = 'match', 'match (declined)', 'match (but for GStreamer)', 'known (stream_exceptions.tsv)'
 GOOD = (MATCH, DECLINED, CLIENT, KNOWN)
 
 
-def read_exceptions(path):
-    """(codec, file) globs of streams with which the kernel-direct client is known to have trouble, and the reason."""
+def read_exceptions(path, client=None):
+    """(codec, file) globs of streams that cannot be as they should, and the reason: of a client, if the table has some."""
     if not os.path.exists(path):
         return []
-    with open(path, encoding='utf-8') as file:
-        rows = [line.rstrip('\n').split('\t') for line in file if line.strip() and not line.startswith('#')]
-    return [(tuple(cells[:2]), cells[2]) for cells in rows[1:]]
+    rows = streams.read_table(path)
+    return [
+        ((row['codec'], row['file']), row['why'])
+        for row in rows
+        if client is None or fnmatch.fnmatchcase(client, row.get('client', '*'))
+    ]
 
 
 def whole(frames):

@@ -90,6 +90,25 @@ TEST(HevcDaemonHeaders, AreReadAsTheyWereWritten) {
     EXPECT_EQ(read->headerBytes, written.size() - 2);
 }
 
+// 7.4.3.2.1: coding blocks with PCM samples are not smaller than the smallest, not larger than the largest, nor
+// than 32.
+TEST(HevcDaemonHeaders, SizesOfPcmBlocksAreChecked) {
+    struct {
+        unsigned minCbLog2, ctbLog2, minPcmLog2, maxPcmLog2;
+        bool allowed;
+    } const table[]{{3, 6, 3, 5, true},  {3, 6, 3, 6, false}, {3, 4, 3, 4, true},  {3, 4, 3, 5, false},
+                    {4, 6, 3, 4, false}, {6, 6, 5, 5, true},  {6, 6, 4, 5, false}, {3, 6, 5, 5, true}};
+    for (const auto& row : table) {
+        Sps sps = sequence();
+        sps.flags |= V4L2_HEVC_SPS_FLAG_PCM_ENABLED;
+        sps.log2_min_luma_coding_block_size_minus3 = static_cast<uint8_t>(row.minCbLog2 - 3);
+        sps.log2_diff_max_min_luma_coding_block_size = static_cast<uint8_t>(row.ctbLog2 - row.minCbLog2);
+        sps.log2_min_pcm_luma_coding_block_size_minus3 = static_cast<uint8_t>(row.minPcmLog2 - 3);
+        sps.log2_diff_max_min_pcm_luma_coding_block_size = static_cast<uint8_t>(row.maxPcmLog2 - row.minPcmLog2);
+        EXPECT_EQ(checkSps(sps).has_value(), row.allowed) << row.minPcmLog2 << " to " << row.maxPcmLog2;
+    }
+}
+
 TEST(HevcDaemonHeaders, SurviveAnyControlAndAnyPayload) {
     std::mt19937 random(1);
     const auto scramble = [&](auto& value, unsigned oneIn) {
