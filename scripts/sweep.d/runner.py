@@ -7,6 +7,7 @@ runner.py JOBS.json: {"driver": DIR, "jobs": N, "timeout": S, "trace": DIR or nu
 
 A frame is "BYTES:MD5": size and hash of its visible part as tight NV12 (P010)."""
 
+import binascii
 import glob
 import hashlib
 import json
@@ -40,6 +41,7 @@ TELLING = re.compile(
 )
 IDLE = re.compile(r' 0 decode errors| is left out: (does not decode|the device does not list) ?')
 LOG_LIMIT = 3000
+GDP_HEADER = 62  # bytes
 TRACING = '/sys/kernel/tracing'
 
 
@@ -132,14 +134,26 @@ def tight(data, width, height, bytes_per_sample):
     return b''.join(rows)
 
 
+def is_gdp_header(data):
+    return len(data) == GDP_HEADER and binascii.crc_hqx(data[:58], 0xFFFF) ^ 0xFFFF == struct.unpack('>H', data[58:60])[0]
+
+
 def read_gdp(stream):
-    """Frames of a GStreamer Data Protocol stream: it tells where a buffer ends, and what the caps of each one are."""
+    """Frames of a GStreamer Data Protocol stream: it tells where a buffer ends, and what the caps of each one are.
+
+    Of a buffer that cannot be mapped, because its picture is damaged, there is a header without a payload: no frame."""
     frames, width, height, sample = [], 0, 0, 1
-    while (header := exactly(stream, 62)) is not None:
+    header = exactly(stream, GDP_HEADER)
+    while header is not None:
         kind, length = struct.unpack('>HI', header[4:10])
-        payload = exactly(stream, length)
-        if payload is None:
+        start = exactly(stream, min(length, GDP_HEADER))
+        if start is not None and kind == 1 and is_gdp_header(start):
+            header = start
+            continue
+        rest = exactly(stream, length - len(start)) if start is not None else None
+        if rest is None:
             break
+        payload = start + rest
         if kind == 2:
             caps = payload.decode(errors='replace')
             width, height = (int(re.search(name + r'=\(int\)(\d+)', caps)[1]) for name in ('width', 'height'))
@@ -147,6 +161,7 @@ def read_gdp(stream):
         elif kind == 1:
             frame = tight(payload, width, height, sample)
             frames.append(f'{len(frame)}:{hashlib.md5(frame).hexdigest()}')
+        header = exactly(stream, GDP_HEADER)
     return frames
 
 

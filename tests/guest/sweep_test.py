@@ -177,6 +177,17 @@ class Clients(unittest.TestCase):
         frames = runner.read_gdp(io.BytesIO(data + self.packet(1, padded)[:40]))  # the last is cut off
         self.assertEqual(frames, [f'24:{hashlib.md5(plain).hexdigest()}', f'6:{hashlib.md5(b"abcduv").hexdigest()}'])
 
+    def test_gdp_without_the_memory_of_a_damaged_picture(self):
+        caps = self.packet(2, b'video/x-raw, format=(string)NV12, width=(int)64, height=(int)64\0')
+        # What gdppay says of a frame of 6144 bytes, byte for byte.
+        header = bytes.fromhex(
+            '0100010000010000180000000000000000000000000001fca055000000000000'
+            '000000000000000000010040ffffffffffffffff000000000000d1180000'
+        )
+        frame = bytes(6144)
+        frames = runner.read_gdp(io.BytesIO(caps + header + header + frame + header))
+        self.assertEqual(frames, [f'6144:{hashlib.md5(frame).hexdigest()}'])
+
     def test_gdp_odd_height_is_padded_to_two_rows(self):
         padded = b'abcd' b'efgh' b'ijkl' b'....' b'uvuv' b'wxwx'
         self.assertEqual(runner.tight(padded, 4, 3, 1), b'abcdefghijkluvuvwxwx')
