@@ -658,7 +658,7 @@ Result<void> HevcDecoder::finish(const Job& job, PictureSink& sink) {
         return tl::unexpected(pps.error());
     std::vector<uint8_t> stream;
     if (!fed_) {
-        appendNal(stream, writeVps());
+        appendNal(stream, writeVps(controls.sps));
         appendNal(stream, sps_);
         fed_ = true;
     }

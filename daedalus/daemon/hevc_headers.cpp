@@ -334,12 +334,13 @@ void nalHeader(BitWriter& writer, uint8_t type) {
     writer.bits(1, 3);
 }
 
-/// 7.3.3: Main profile, and the highest level, so that no limit but the syntax's own applies.
-void profileTierLevel(BitWriter& writer) {
-    writer.bits(0, 3);           // general_profile_space, general_tier_flag
-    writer.bits(1, 5);           // general_profile_idc
-    writer.bits(0x60000000, 32); // general_profile_compatibility_flag 1 and 2
-    writer.bits(0x9, 4);         // general_progressive_source_flag, ..., general_frame_only_constraint_flag
+/// 7.3.3: Main or Main 10 profile, and the highest level, so that no limit but the syntax's own applies.
+void profileTierLevel(BitWriter& writer, const Sps& sps) {
+    const bool main10 = sps.bit_depth_luma_minus8 != 0;
+    writer.bits(0, 3);                                 // general_profile_space, general_tier_flag
+    writer.bits(main10 ? 2 : 1, 5);                    // general_profile_idc
+    writer.bits(main10 ? 0x20000000 : 0x60000000, 32); // general_profile_compatibility_flag 2, and 1
+    writer.bits(0x9, 4); // general_progressive_source_flag, ..., general_frame_only_constraint_flag
     writer.bits(0, 32);
     writer.bits(0, 12);
     writer.bits(186, 8); // general_level_idc 6.2
@@ -595,7 +596,7 @@ Result<SliceHeader> parseSlice(std::span<const uint8_t> rbsp, const Sps& sps, co
     return Parser(rbsp, sps, pps, params).parse(slice);
 }
 
-std::vector<uint8_t> writeVps() {
+std::vector<uint8_t> writeVps(const Sps& sps) {
     BitWriter writer;
     nalHeader(writer, vpsNal);
     writer.bits(0, 4);       // vps_video_parameter_set_id
@@ -604,7 +605,7 @@ std::vector<uint8_t> writeVps() {
     writer.bits(0, 3);       // vps_max_sub_layers_minus1
     writer.bit(1);           // vps_temporal_id_nesting_flag
     writer.bits(0xffff, 16); // vps_reserved_0xffff_16bits
-    profileTierLevel(writer);
+    profileTierLevel(writer, sps);
     orderingInfo(writer);
     writer.bits(0, 6); // vps_max_layer_id
     writer.ue(0);      // vps_num_layer_sets_minus1
@@ -617,8 +618,10 @@ std::vector<uint8_t> writeVps() {
 Result<void> checkSps(const Sps& sps) {
     if (sps.chroma_format_idc != 1 || has(sps.flags, V4L2_HEVC_SPS_FLAG_SEPARATE_COLOUR_PLANE))
         return fail(ENOTSUP, "SPS.chroma_format_idc is %u, only 4:2:0 is decoded", sps.chroma_format_idc);
-    if (sps.bit_depth_luma_minus8 != 0 || sps.bit_depth_chroma_minus8 != 0)
-        return fail(ENOTSUP, "SPS.bit_depth_luma_minus8 is %u, bit_depth_chroma_minus8 %u, only 8 bits are decoded",
+    if ((sps.bit_depth_luma_minus8 != 0 && sps.bit_depth_luma_minus8 != 2) ||
+        sps.bit_depth_chroma_minus8 != sps.bit_depth_luma_minus8)
+        return fail(ENOTSUP,
+                    "SPS.bit_depth_luma_minus8 is %u, bit_depth_chroma_minus8 %u, only 8 and 10 bits are decoded",
                     sps.bit_depth_luma_minus8, sps.bit_depth_chroma_minus8);
     // Clause 7.4.3.2.1. What is not checked here, libavcodec does.
     const struct {
@@ -653,7 +656,7 @@ std::vector<uint8_t> writeSps(const Sps& sps) {
     writer.bits(0, 4); // sps_video_parameter_set_id
     writer.bits(0, 3); // sps_max_sub_layers_minus1
     writer.bit(1);     // sps_temporal_id_nesting_flag
-    profileTierLevel(writer);
+    profileTierLevel(writer, sps);
     writer.ue(0); // sps_seq_parameter_set_id
     writer.ue(sps.chroma_format_idc);
     writer.ue(sps.pic_width_in_luma_samples);

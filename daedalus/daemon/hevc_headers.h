@@ -129,7 +129,7 @@ Result<SliceHeader> parseSlice(std::span<const uint8_t> rbsp, const Sps& sps, co
 constexpr unsigned writtenPocBits = 16;
 
 /// Parameter sets with their NAL headers, from the controls. A PPS fails for what the syntax cannot carry.
-std::vector<uint8_t> writeVps();
+std::vector<uint8_t> writeVps(const Sps& sps);
 std::vector<uint8_t> writeSps(const Sps& sps);
 Result<std::vector<uint8_t>> writePps(const Sps& sps, const Pps& pps, const ScalingMatrix* scaling);
 

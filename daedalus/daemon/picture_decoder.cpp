@@ -53,13 +53,15 @@ void fillUntouched(AVBufferRef& buffer) {
 /// Counts luma blocks of 16x16 whose inside nobody has written. (A loop filter may reach the outside.)
 unsigned countUntouched(const AVFrame& frame) {
     const uint8_t* base = frame.buf[0]->data;
+    const AVPixFmtDescriptor* format = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
+    const int bytes = format && format->comp[0].depth > 8 ? 2 : 1;
     unsigned count = 0;
     for (int y = 0; y + 16 <= frame.height; y += 16) {
         for (int x = 0; x + 16 <= frame.width; x += 16) {
             bool written = false;
             for (int line = 4; line < 12 && !written; ++line) {
-                const uint8_t* row = frame.data[0] + (y + line) * static_cast<ptrdiff_t>(frame.linesize[0]) + x;
-                for (int column = 4; column < 12 && !written; ++column)
+                const uint8_t* row = frame.data[0] + (y + line) * static_cast<ptrdiff_t>(frame.linesize[0]) + x * bytes;
+                for (int column = 4 * bytes; column < 12 * bytes && !written; ++column)
                     written = row[column] != untouched[static_cast<size_t>(row + column - base) % untouched.size()];
             }
             count += written ? 0 : 1;

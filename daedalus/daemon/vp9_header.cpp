@@ -25,9 +25,8 @@ public:
             return fail(EBADMSG, "no frame_marker");
         const uint32_t low = bits_.bit(), high = bits_.bit();
         frame.profile = static_cast<uint8_t>(2 * high + low);
-        if (frame.profile != 0)
+        if (frame.profile != 0 && frame.profile != 2)
             return fail(ENOTSUP, "profile %u", frame.profile);
-        frame.bit_depth = 8;
         frame.flags = V4L2_VP9_FRAME_FLAG_X_SUBSAMPLING | V4L2_VP9_FRAME_FLAG_Y_SUBSAMPLING;
         if (bits_.flag())
             return fail(EBADMSG, "show_existing_frame: there is nothing to decode");
@@ -46,12 +45,21 @@ public:
             return fail(EINVAL, "an inter frame before the first intra frame");
         if (header.intra && bits_.bits(24) != 0x498342)
             return fail(EBADMSG, "no frame_sync_code");
-        if (key) {
+        // An intra-only frame of profile 0 has the depth of that profile, and leaves the range as it is.
+        if (header.intra && frame.profile == 0)
+            state_.bitDepth = 8;
+        if (key || (intraOnly && frame.profile == 2)) {
+            if (frame.profile == 2) {
+                if (bits_.flag())
+                    return fail(ENOTSUP, "12 bits");
+                state_.bitDepth = 10;
+            }
             const uint32_t space = bits_.bits(3);
             if (space == 7)
-                return fail(EBADMSG, "RGB in profile 0");
+                return fail(EBADMSG, "RGB in profile %u", frame.profile);
             state_.fullSwing = bits_.flag();
         }
+        frame.bit_depth = state_.bitDepth;
         set(frame, state_.fullSwing, V4L2_VP9_FRAME_FLAG_COLOR_RANGE_FULL_SWING);
         header.refreshFrameFlags = static_cast<uint8_t>(key ? 0xff : bits_.bits(8));
         if (!header.intra)

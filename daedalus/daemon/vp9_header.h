@@ -37,6 +37,7 @@ private:
         v4l2_vp9_loop_filter filter{};    ///< the deltas count
         v4l2_vp9_segmentation segments{}; ///< the features and how they count
         bool fullSwing = false;           ///< color_range
+        uint8_t bitDepth = 8;
         std::array<Size, 8> sizes{};      ///< of the reference slots
     };
     State state_;

@@ -42,6 +42,8 @@ struct daedalus_ctrl_desc {
 	bool query_only : 1;	/* says what the device can do; no part of a job */
 	bool mode : 1;		/* a menu with 0 for slices, 1 for frames: offers what the module was loaded for */
 	bool slice_only : 1;	/* exists in slice based mode only */
+	u8 ten_bit_max;		/* a menu of profiles: the last one where 10 bits are offered; 0: no other */
+	u64 ten_bit_skip;	/* what lies between and is not */
 };
 
 struct daedalus_codec {
@@ -75,6 +77,7 @@ struct daedalus_dev {
 	const struct daedalus_codec *codecs[DAEDALUS_MAX_CODECS];
 	unsigned int num_codecs;
 	bool slice_based;
+	u32 ten_bit;			/* CAPTURE format for 10 bits; 0: none */
 
 	struct miscdevice misc;
 	struct mutex lock;
@@ -96,7 +99,8 @@ struct daedalus_ctx {
 	struct v4l2_ctrl_handler hdl;
 
 	const struct daedalus_codec *codec;
-	struct v4l2_pix_format_mplane coded;	/* CAPTURE's format follows from it */
+	struct v4l2_pix_format_mplane coded;	/* CAPTURE's format follows from it, */
+	u8 bit_depth[DAEDALUS_MAX_CODECS];	/* and from what each codec's sequence says; 0: 8 */
 	u32 sequence[2];			/* OUTPUT, CAPTURE */
 
 	u64 cookie;
@@ -147,6 +151,7 @@ void daedalus_capture_format(const struct daedalus_ctx *ctx, struct v4l2_pix_for
 int daedalus_codecs_select(struct daedalus_dev *dev, const char *names);
 const struct daedalus_codec *daedalus_codec_find(const struct daedalus_dev *dev, u32 fourcc);
 int daedalus_ctrls_init(struct daedalus_ctx *ctx);
+unsigned int daedalus_bit_depth(const struct daedalus_ctx *ctx);
 bool daedalus_ctrl_is_in_job(const struct daedalus_ctx *ctx, const struct v4l2_ctrl *ctrl);
 
 /* daedalus_link.c */

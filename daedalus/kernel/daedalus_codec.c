@@ -62,6 +62,9 @@ static const struct daedalus_ctrl_desc daedalus_h264_ctrls[] = {
 		.cfg.menu_skip_mask = BIT(V4L2_MPEG_VIDEO_H264_PROFILE_EXTENDED),
 		.cfg.def = V4L2_MPEG_VIDEO_H264_PROFILE_MAIN,
 		.query_only = true,
+		.ten_bit_max = V4L2_MPEG_VIDEO_H264_PROFILE_HIGH_10_INTRA,
+		.ten_bit_skip = BIT(V4L2_MPEG_VIDEO_H264_PROFILE_HIGH_422) |
+				BIT(V4L2_MPEG_VIDEO_H264_PROFILE_HIGH_444_PREDICTIVE),
 	}, {
 		.cfg.id = V4L2_CID_MPEG_VIDEO_H264_LEVEL,
 		.cfg.min = V4L2_MPEG_VIDEO_H264_LEVEL_1_0,
@@ -93,6 +96,7 @@ static const struct daedalus_ctrl_desc daedalus_hevc_ctrls[] = {
 		.cfg.max = V4L2_MPEG_VIDEO_HEVC_PROFILE_MAIN_STILL_PICTURE,
 		.cfg.def = V4L2_MPEG_VIDEO_HEVC_PROFILE_MAIN,
 		.query_only = true,
+		.ten_bit_max = V4L2_MPEG_VIDEO_HEVC_PROFILE_MAIN_10,
 	}, {
 		.cfg.id = V4L2_CID_MPEG_VIDEO_HEVC_LEVEL,
 		.cfg.min = V4L2_MPEG_VIDEO_HEVC_LEVEL_1,
@@ -122,6 +126,8 @@ static const struct daedalus_ctrl_desc daedalus_vp9_ctrls[] = {
 		.cfg.max = V4L2_MPEG_VIDEO_VP9_PROFILE_0,
 		.cfg.def = V4L2_MPEG_VIDEO_VP9_PROFILE_0,
 		.query_only = true,
+		.ten_bit_max = V4L2_MPEG_VIDEO_VP9_PROFILE_2,
+		.ten_bit_skip = BIT(V4L2_MPEG_VIDEO_VP9_PROFILE_1),
 	},
 };
 
@@ -189,6 +195,14 @@ static int daedalus_try_size(const struct daedalus_ctx *ctx, u32 width, u32 heig
 	return width > ctx->coded.width || height > ctx->coded.height ? -EINVAL : 0;
 }
 
+/* Luma and chroma of one depth: 8 bits, or 10 where there is a format for them. */
+static int daedalus_try_depth(const struct daedalus_ctx *ctx, u8 luma, u8 chroma)
+{
+	if (luma != chroma)
+		return -EINVAL;
+	return luma == 8 || (luma == 10 && ctx->dev->ten_bit) ? 0 : -EINVAL;
+}
+
 static int daedalus_try_mpeg2_sequence(const struct daedalus_ctx *ctx, const struct v4l2_ctrl_mpeg2_sequence *seq)
 {
 	if (seq->chroma_format != 1)	/* 4:2:0 */
@@ -200,26 +214,41 @@ static int daedalus_try_h264_sps(const struct daedalus_ctx *ctx, const struct v4
 {
 	u32 width = (sps->pic_width_in_mbs_minus1 + 1) * 16;
 	u32 height = (sps->pic_height_in_map_units_minus1 + 1) * 16;
+	int ret;
 
 	if (!(sps->flags & V4L2_H264_SPS_FLAG_FRAME_MBS_ONLY))
 		height *= 2;
 	/* 4:0:0 is written as 4:2:0 with grey chroma, as hantro does */
-	if (sps->chroma_format_idc > 1 || sps->bit_depth_luma_minus8 || sps->bit_depth_chroma_minus8)
+	if (sps->chroma_format_idc > 1)
 		return -EINVAL;
+	ret = daedalus_try_depth(ctx, sps->bit_depth_luma_minus8 + 8, sps->bit_depth_chroma_minus8 + 8);
+	if (ret)
+		return ret;
 	return daedalus_try_size(ctx, width, height);
 }
 
 static int daedalus_try_hevc_sps(const struct daedalus_ctx *ctx, const struct v4l2_ctrl_hevc_sps *sps)
 {
-	if (sps->chroma_format_idc != 1 || sps->bit_depth_luma_minus8 || sps->bit_depth_chroma_minus8)
+	int ret;
+
+	if (sps->chroma_format_idc != 1)
 		return -EINVAL;
+	ret = daedalus_try_depth(ctx, sps->bit_depth_luma_minus8 + 8, sps->bit_depth_chroma_minus8 + 8);
+	if (ret)
+		return ret;
 	return daedalus_try_size(ctx, sps->pic_width_in_luma_samples, sps->pic_height_in_luma_samples);
 }
 
 static int daedalus_try_vp9_frame(const struct daedalus_ctx *ctx, const struct v4l2_ctrl_vp9_frame *frame)
 {
-	if (frame->profile != 0 || frame->bit_depth != 8)
+	int ret;
+
+	/* 0 and 2 are 4:2:0, of 8 bits and of more */
+	if (frame->profile != (frame->bit_depth == 8 ? 0 : 2))
 		return -EINVAL;
+	ret = daedalus_try_depth(ctx, frame->bit_depth, frame->bit_depth);
+	if (ret)
+		return ret;
 	return daedalus_try_size(ctx, frame->frame_width_minus_1 + 1, frame->frame_height_minus_1 + 1);
 }
 
@@ -243,8 +272,45 @@ static int daedalus_try_ctrl(struct v4l2_ctrl *ctrl)
 	}
 }
 
+/* What CAPTURE's format depends on; 0: not on this control. */
+static unsigned int daedalus_ctrl_depth(const struct v4l2_ctrl *ctrl)
+{
+	switch (ctrl->id) {
+	case V4L2_CID_STATELESS_H264_SPS:
+		return ctrl->p_new.p_h264_sps->bit_depth_luma_minus8 + 8;
+	case V4L2_CID_STATELESS_HEVC_SPS:
+		return ctrl->p_new.p_hevc_sps->bit_depth_luma_minus8 + 8;
+	case V4L2_CID_STATELESS_VP9_FRAME:
+		return ctrl->p_new.p_vp9_frame->bit_depth;
+	default:
+		return 0;
+	}
+}
+
+/* Of the codec that OUTPUT has. */
+unsigned int daedalus_bit_depth(const struct daedalus_ctx *ctx)
+{
+	return ctx->bit_depth[ctx->codec - daedalus_codecs] ?: 8;
+}
+
+/* A buffer for pictures of one depth is none for another, and a request comes when the buffers are there. */
+static int daedalus_s_ctrl(struct v4l2_ctrl *ctrl)
+{
+	struct daedalus_ctx *ctx = container_of(ctrl->handler, struct daedalus_ctx, hdl);
+	const struct daedalus_codec *codec = ctrl->priv;
+	unsigned int depth = daedalus_ctrl_depth(ctrl);
+
+	if (!depth)
+		return 0;
+	if (codec == ctx->codec && depth != daedalus_bit_depth(ctx) && vb2_is_busy(v4l2_m2m_get_dst_vq(ctx->fh.m2m_ctx)))
+		return -EBUSY;
+	ctx->bit_depth[codec - daedalus_codecs] = depth;
+	return 0;
+}
+
 static const struct v4l2_ctrl_ops daedalus_ctrl_ops = {
 	.try_ctrl = daedalus_try_ctrl,
+	.s_ctrl = daedalus_s_ctrl,
 };
 
 static void daedalus_ctrl_add(struct daedalus_ctx *ctx, const struct daedalus_codec *codec,
@@ -257,6 +323,10 @@ static void daedalus_ctrl_add(struct daedalus_ctx *ctx, const struct daedalus_co
 
 	if (desc->mode)
 		cfg.min = cfg.max = cfg.def = !ctx->dev->slice_based;
+	if (desc->ten_bit_max && ctx->dev->ten_bit) {
+		cfg.max = desc->ten_bit_max;
+		cfg.menu_skip_mask |= desc->ten_bit_skip;
+	}
 	cfg.ops = &daedalus_ctrl_ops;
 	/* What the control's priv says: it belongs to the jobs of this codec. */
 	v4l2_ctrl_new_custom(&ctx->hdl, &cfg, desc->query_only ? NULL : (void *)codec);

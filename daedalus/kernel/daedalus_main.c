@@ -17,9 +17,26 @@ static bool slice_based;
 module_param(slice_based, bool, 0444);
 MODULE_PARM_DESC(slice_based, "H.264 and HEVC: take a slice without start code per job, not a frame in Annex B (default: off)");
 
+static char *ten_bit = "p010";
+module_param(ten_bit, charp, 0444);
+MODULE_PARM_DESC(ten_bit, "how pictures of 10 bits lie in memory: p010, nv15 (four in five bytes); off: refused (default: p010)");
+
 unsigned int daedalus_timeout_ms = 2000;
 module_param_named(timeout_ms, daedalus_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(timeout_ms, "time the daemon has for a job; 0: as long as it takes (default: 2000)");
+
+static int daedalus_ten_bit_select(struct daedalus_dev *dev, const char *name)
+{
+	if (!strcmp(name, "p010"))
+		dev->ten_bit = V4L2_PIX_FMT_P010;
+	else if (!strcmp(name, "nv15"))
+		dev->ten_bit = V4L2_PIX_FMT_NV15;
+	else if (strcmp(name, "off")) {
+		pr_err(DAEDALUS_NAME ": ten_bit: \"%s\" is none of p010, nv15, off\n", name);
+		return -EINVAL;
+	}
+	return 0;
+}
 
 static int daedalus_open(struct file *file)
 {
@@ -154,6 +171,8 @@ static struct daedalus_dev *daedalus_dev_new(struct device *parent)
 
 	dev->slice_based = slice_based;
 	ret = daedalus_codecs_select(dev, codecs);
+	if (!ret)
+		ret = daedalus_ten_bit_select(dev, ten_bit);
 	if (ret)
 		goto err_free;
 

@@ -51,11 +51,16 @@ static void daedalus_adjust_output(const struct daedalus_dev *dev, struct v4l2_p
 	pix->plane_fmt[0].sizeimage = daedalus_bitstream_size(pix);
 }
 
-/* CAPTURE has one format: the one that OUTPUT's asks for. */
+static u32 daedalus_capture_fourcc(const struct daedalus_ctx *ctx)
+{
+	return daedalus_bit_depth(ctx) == 8 ? V4L2_PIX_FMT_NV12 : ctx->dev->ten_bit;
+}
+
+/* CAPTURE has one format: the one that OUTPUT's and the depth of the sequence ask for. */
 void daedalus_capture_format(const struct daedalus_ctx *ctx, struct v4l2_pix_format_mplane *pix)
 {
 	memset(pix, 0, sizeof(*pix));
-	v4l2_fill_pixfmt_mp_aligned(pix, V4L2_PIX_FMT_NV12, ctx->coded.width, ctx->coded.height,
+	v4l2_fill_pixfmt_mp_aligned(pix, daedalus_capture_fourcc(ctx), ctx->coded.width, ctx->coded.height,
 				    DAEDALUS_STRIDE_ALIGN);
 	pix->field = V4L2_FIELD_NONE;
 	pix->colorspace = ctx->coded.colorspace;
@@ -99,7 +104,7 @@ static int daedalus_enum_capture(struct file *file, void *priv, struct v4l2_fmtd
 {
 	if (f->index)
 		return -EINVAL;
-	f->pixelformat = V4L2_PIX_FMT_NV12;
+	f->pixelformat = daedalus_capture_fourcc(daedalus_file_to_ctx(file));
 	return 0;
 }
 

@@ -29,6 +29,7 @@ def set_parameter(name, value):
 
 MS = 10**6  # of a timestamp
 TIMEOUT = int(parameter('timeout_ms')) / 1000
+TEN_BIT = parameter('ten_bit')
 MODULE = os.environ.get('DAEDALUS_MODULE')  # to load it again
 
 
@@ -96,6 +97,31 @@ class Formats(Case):
             f = client.format(request, CAPTURE, width=640, height=480, pixelformat=0x32315559)
             self.assertEqual((f.width, f.height, f.pixelformat, f.num_planes), (176, 112, NV12, 1))
             self.assertEqual((f.plane[0].bytesperline, f.sizeimage), (192, 192 * 112 * 3 // 2))
+
+    def test_capture_follows_the_depth(self):
+        client = self.use(Client())
+        client.format(S_FMT, OUTPUT, width=176, height=100, pixelformat=H264)
+        eight, ten = h264_sps(), h264_sps(depth=10)
+        if TEN_BIT == 'off':
+            self.assertEqual(refused(client.controls, {H264_SPS: ten}), 'EINVAL')
+            return
+        fourcc, stride = {'p010': (0x30313050, 384), 'nv15': (0x3531564e, 256)}[TEN_BIT]
+        for sps, expected in ((ten, (fourcc, stride)), (eight, (NV12, 192)), (ten, (fourcc, stride))):
+            client.controls({H264_SPS: sps})
+            for request in (G_FMT, TRY_FMT, S_FMT):
+                f = client.format(request, CAPTURE, width=640, height=480, pixelformat=NV12)
+                self.assertEqual((f.pixelformat, f.plane[0].bytesperline), expected)
+                self.assertEqual((f.width, f.height, f.sizeimage), (176, 112, expected[1] * 112 * 3 // 2))
+        # each codec has a depth of its own, and OUTPUT's format leaves it alone
+        client.format(S_FMT, OUTPUT, width=176, height=100, pixelformat=MPEG2)
+        self.assertEqual(client.format(G_FMT, CAPTURE).pixelformat, NV12)
+        client.format(S_FMT, OUTPUT, width=64, height=64, pixelformat=H264)
+        self.assertEqual(client.format(G_FMT, CAPTURE).pixelformat, fourcc)
+        # buffers for one depth are none for another
+        client.buffers(CAPTURE, 1)
+        self.assertEqual(refused(client.controls, {H264_SPS: eight}), 'EBUSY')
+        client.controls({H264_SPS: h264_sps(2, 2, depth=10)})
+        self.assertEqual(client.format(G_FMT, CAPTURE).pixelformat, fourcc)
 
     def test_bitstream_room(self):
         client = self.use(Client())
@@ -196,7 +222,7 @@ class Validation(Case):
         self.assertTrue(self.accepts(client, H264_SPS, h264_sps(4, 2, flags=0)))  # two fields
         self.assertTrue(self.accepts(client, H264_SPS, h264_sps(chroma_format=0)))
         for fault in (h264_sps(5, 4), h264_sps(4, 5), h264_sps(4, 3, flags=0), h264_sps(chroma_format=2),
-                      h264_sps(chroma_format=3), h264_sps(depth=9), h264_sps(depth=10)):
+                      h264_sps(chroma_format=3), h264_sps(depth=9), h264_sps(depth=12)):
             self.assertTrue(self.refuses(client, H264_SPS, fault))
 
     def test_mpeg2_sequence(self):
@@ -211,10 +237,12 @@ class Validation(Case):
         client = self.use(Client())
         for fourcc, name, patches in (
                 (HEVC, HEVC_SPS, {(2, 'HH', 64, 64): True, (2, 'HH', 65, 64): False, (2, 'HH', 64, 65): False,
-                                  (6, 'BB', 2, 0): False, (6, 'BB', 0, 1): False, (24, 'B', 0): False, (24, 'B', 2): False}),
+                                  (6, 'BB', 2, 0): False, (6, 'BB', 0, 1): False, (6, 'BB', 4, 4): False,
+                                  (6, 'BB', 2, 2): TEN_BIT != 'off', (24, 'B', 0): False, (24, 'B', 2): False}),
                 (VP8, VP8_FRAME, {(1148, 'HH', 64, 64): True, (1148, 'HH', 65, 64): False, (1148, 'HH', 64, 65): False}),
                 (VP9, VP9_FRAME, {(120, 'HH', 63, 63): True, (120, 'HH', 64, 63): False, (120, 'HH', 63, 64): False,
-                                  (155, 'BB', 2, 10): False, (155, 'BB', 1, 8): False})):
+                                  (155, 'BB', 2, 10): TEN_BIT != 'off', (155, 'BB', 1, 8): False,
+                                  (155, 'BB', 2, 8): False, (155, 'BB', 0, 10): False, (155, 'BB', 2, 12): False})):
             if fourcc not in client.codecs():
                 continue
             client.format(S_FMT, OUTPUT, width=64, height=64, pixelformat=fourcc)

@@ -79,13 +79,13 @@ class Compliance(Case):
         self.comply()
 
     def test_slice_based(self):
-        self.comply('slice_based=1')
+        self.comply('slice_based=1', 'ten_bit=nv15')
 
     def test_all_codecs(self):
         self.comply('codecs=hevc,vp9,vp8,h264,mpeg2')
 
     def test_all_codecs_slice_based(self):
-        self.comply('codecs=hevc,vp9,vp8,h264,mpeg2', 'slice_based=1')
+        self.comply('codecs=hevc,vp9,vp8,h264,mpeg2', 'slice_based=1', 'ten_bit=off')
 
 
 class Behaviour(Case):
@@ -102,10 +102,10 @@ class Behaviour(Case):
         self.run_cases()
 
     def test_slice_based(self):
-        self.run_cases('slice_based=1')
+        self.run_cases('slice_based=1', 'ten_bit=nv15')
 
     def test_all_codecs(self):
-        self.run_cases('codecs=hevc,vp9,vp8,h264,mpeg2')
+        self.run_cases('codecs=hevc,vp9,vp8,h264,mpeg2', 'ten_bit=off')
 
     def test_idle_module_goes_without_a_trace(self):
         _, before = self.run_guest('true')

@@ -421,6 +421,42 @@ TEST(Pixels, ClippedToTheFormat) {
     EXPECT_FALSE(storePicture(*frame, format, std::span(buffer).first(20 * 36 - 1)));
 }
 
+// The bytes of pixfmt-yuv-planar.rst: P010 has the value in the upper ten bits, NV15 four values in five bytes.
+TEST(Pixels, TenBits) {
+    AvFrame frame(av_frame_alloc());
+    frame->format = AV_PIX_FMT_YUV420P10;
+    frame->width = 6; // half a group of four at the end
+    frame->height = 2;
+    ASSERT_EQ(av_frame_get_buffer(frame.get(), 0), 0);
+    const auto put = [&](int plane, int line, std::initializer_list<uint16_t> values) {
+        std::copy(values.begin(), values.end(),
+                  reinterpret_cast<uint16_t*>(frame->data[plane] + line * frame->linesize[plane]));
+    };
+    put(0, 0, {0x001, 0x155, 0x2aa, 0x3fe, 0x3ff, 0x200});
+    put(0, 1, {0, 0, 0, 0, 0, 0});
+    put(1, 0, {0x001, 0x2aa, 0x3ff});
+    put(2, 0, {0x155, 0x3fe, 0x200});
+
+    constexpr uint8_t nv15[] = {0x01, 0x54, 0xa5, 0xaa, 0xff, 0xff, 0x03, 0x08};
+    const daedalus_format packed{v4l2_fourcc('N', 'V', '1', '5'), 6, 2, 16, 48, 0};
+    std::vector<uint8_t> buffer(48, 0xee);
+    ASSERT_TRUE(storePicture(*frame, packed, buffer));
+    EXPECT_TRUE(std::equal(std::begin(nv15), std::end(nv15), buffer.begin()));
+    EXPECT_TRUE(std::equal(std::begin(nv15), std::end(nv15), buffer.begin() + 32)); // Cb and Cr in turn
+    EXPECT_EQ(buffer[8], 0xee);
+
+    constexpr uint8_t p010[] = {0x40, 0x00, 0x40, 0x55, 0x80, 0xaa, 0x80, 0xff, 0xc0, 0xff, 0x00, 0x80};
+    const daedalus_format words{V4L2_PIX_FMT_P010, 6, 2, 16, 48, 0};
+    buffer.assign(48, 0xee);
+    ASSERT_TRUE(storePicture(*frame, words, buffer));
+    EXPECT_TRUE(std::equal(std::begin(p010), std::end(p010), buffer.begin()));
+    EXPECT_TRUE(std::equal(std::begin(p010), std::end(p010), buffer.begin() + 32));
+    EXPECT_EQ(buffer[12], 0xee);
+
+    const daedalus_format bytes{V4L2_PIX_FMT_NV12, 6, 2, 16, 48, 0};
+    EXPECT_FALSE(storePicture(*frame, bytes, buffer)) << "ten bits do not fit";
+}
+
 TEST(References, OnlyWhatIsStillThere) {
     References references;
     Job job;
