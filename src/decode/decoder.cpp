@@ -131,11 +131,15 @@ std::vector<std::string> ProbeReport::notes() const {
 }
 
 std::optional<Offer> findOffer(std::span<const Decoder> decoders, VAProfile profile) {
+    const auto largest = [](const Decoder& decoder) {
+        return uint64_t{decoder.sizes.maxWidth} * decoder.sizes.maxHeight;
+    };
+    std::optional<Offer> best;
     for (const Decoder& decoder : decoders)
         for (const codec::Profile& row : decoder.profiles)
-            if (row.va == profile)
-                return Offer{row, decoder};
-    return std::nullopt;
+            if (row.va == profile && (!best || largest(decoder) > largest(best->decoder)))
+                best.emplace(Offer{row, decoder});
+    return best;
 }
 
 Result<NegotiatedFormat> negotiate(v4l2::Device& device, const Decoder& decoder, const StreamFormat& wanted) {

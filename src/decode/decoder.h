@@ -61,7 +61,8 @@ struct Offer {
     const Decoder& decoder;
 };
 
-// The first decoder that serves the profile.
+// Who serves the profile best: of several nodes that do, the first of those that take the largest pictures. On RK3588,
+// an older decoder, of 1080p at most, has H.264 as well.
 std::optional<Offer> findOffer(std::span<const Decoder> decoders, VAProfile profile);
 
 // What a stream asks of a decoder.
