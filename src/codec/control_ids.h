@@ -4,7 +4,7 @@
 #include <linux/v4l2-controls.h>
 
 #include "codec/control_batch.h"
-#include "codec/hevc_ext_sps.h"
+#include "codec/hevc_uapi.h"
 
 // The compound controls of the stateless decoders, each with the struct that the kernel defines for it.
 namespace v4l2_request::codec {

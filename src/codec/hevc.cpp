@@ -183,11 +183,11 @@ v4l2_ctrl_hevc_decode_params fillDecodeParams(const Picture& picture, const Dpb&
         .num_poc_st_curr_before = static_cast<uint8_t>(dpb.stCurrBefore.size()),
         .num_poc_st_curr_after = static_cast<uint8_t>(dpb.stCurrAfter.size()),
         .num_poc_lt_curr = static_cast<uint8_t>(dpb.ltCurr.size()),
-        .num_delta_pocs_of_ref_rps_idx = header.shortTermSet.numDeltaPocsOfRefRpsIdx,
         .flags = (header.irap() ? V4L2_HEVC_DECODE_PARAM_FLAG_IRAP_PIC : 0u) |
                  (header.idr() ? V4L2_HEVC_DECODE_PARAM_FLAG_IDR_PIC : 0u) |
                  (header.noOutputOfPriorPics ? V4L2_HEVC_DECODE_PARAM_FLAG_NO_OUTPUT_OF_PRIOR : 0u),
     };
+    numDeltaPocsOfRefRpsIdx(params) = header.shortTermSet.numDeltaPocsOfRefRpsIdx;
     const auto fill = [](auto& list, std::span<const uint8_t> indices) {
         std::ranges::fill(list, hevc::noPicture);
         std::ranges::copy(indices, list);

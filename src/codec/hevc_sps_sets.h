@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "codec/hevc_ext_sps.h"
+#include "codec/hevc_uapi.h"
 #include "codec/hevc_picture.h"
 
 // The reference picture sets of the sequence parameter set, for devices that are to be told them. VA-API has none of

@@ -14,7 +14,6 @@ using test::BitWriter;
 constexpr uint8_t trailR = 1;
 constexpr uint8_t blaWLp = 16;
 constexpr uint8_t idrWRadl = 19;
-constexpr uint8_t cra = 21;
 constexpr uint32_t typeB = 0;
 constexpr uint32_t typeP = 1;
 constexpr uint32_t typeI = 2;

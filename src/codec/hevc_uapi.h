@@ -3,8 +3,23 @@
 
 #include <linux/v4l2-controls.h>
 
-// The reference picture sets of the sequence parameter set, as controls of Linux 7.0 and later, for headers that are
-// older than that.
+// What newer kernels know of HEVC, for headers that are older than that.
+
+namespace v4l2_request::codec {
+
+// NumDeltaPocs[RefRpsIdx] in V4L2_CID_STATELESS_HEVC_DECODE_PARAMS. Older headers have it as the first byte of the
+// padding, which kernels that do not know it ignore.
+template <typename DecodeParams>
+constexpr __u8& numDeltaPocsOfRefRpsIdx(DecodeParams& params) {
+    if constexpr (requires { params.num_delta_pocs_of_ref_rps_idx; })
+        return params.num_delta_pocs_of_ref_rps_idx;
+    else
+        return params.reserved[0];
+}
+
+} // namespace v4l2_request::codec
+
+// The reference picture sets of the sequence parameter set: controls of Linux 7.0 and later.
 #ifndef V4L2_CID_STATELESS_HEVC_EXT_SPS_ST_RPS
 
 #define V4L2_CID_STATELESS_HEVC_EXT_SPS_ST_RPS (V4L2_CID_CODEC_STATELESS_BASE + 408)
