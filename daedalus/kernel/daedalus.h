@@ -101,6 +101,8 @@ struct daedalus_ctx {
 	const struct daedalus_codec *codec;
 	struct v4l2_pix_format_mplane coded;	/* CAPTURE's format follows from it, */
 	u8 bit_depth[DAEDALUS_MAX_CODECS];	/* and from what each codec's sequence says; 0: 8 */
+	u32 frame_width;			/* of CAPTURE, if the client wants more than coded */
+	u32 frame_height;
 	u32 sequence[2];			/* OUTPUT, CAPTURE */
 
 	u64 cookie;

@@ -56,12 +56,18 @@ static u32 daedalus_capture_fourcc(const struct daedalus_ctx *ctx)
 	return daedalus_bit_depth(ctx) == 8 ? V4L2_PIX_FMT_NV12 : ctx->dev->ten_bit;
 }
 
-/* CAPTURE has one format: the one that OUTPUT's and the depth of the sequence ask for. */
-void daedalus_capture_format(const struct daedalus_ctx *ctx, struct v4l2_pix_format_mplane *pix)
+/*
+ * CAPTURE has one format: the one that OUTPUT's and the depth of the sequence ask for. Its pictures are as large as the
+ * coded ones, or larger where the client wants its buffers so: then the picture is in the upper left corner.
+ */
+static void daedalus_fill_capture(const struct daedalus_ctx *ctx, u32 width, u32 height,
+				  struct v4l2_pix_format_mplane *pix)
 {
+	width = max(width, ctx->coded.width);
+	height = max(height, ctx->coded.height);
+	v4l2_apply_frmsize_constraints(&width, &height, &daedalus_sizes);
 	memset(pix, 0, sizeof(*pix));
-	v4l2_fill_pixfmt_mp_aligned(pix, daedalus_capture_fourcc(ctx), ctx->coded.width, ctx->coded.height,
-				    DAEDALUS_STRIDE_ALIGN);
+	v4l2_fill_pixfmt_mp_aligned(pix, daedalus_capture_fourcc(ctx), width, height, DAEDALUS_STRIDE_ALIGN);
 	pix->field = V4L2_FIELD_NONE;
 	pix->colorspace = ctx->coded.colorspace;
 	pix->ycbcr_enc = ctx->coded.ycbcr_enc;
@@ -69,10 +75,17 @@ void daedalus_capture_format(const struct daedalus_ctx *ctx, struct v4l2_pix_for
 	pix->xfer_func = ctx->coded.xfer_func;
 }
 
+void daedalus_capture_format(const struct daedalus_ctx *ctx, struct v4l2_pix_format_mplane *pix)
+{
+	daedalus_fill_capture(ctx, ctx->frame_width, ctx->frame_height, pix);
+}
+
 static void daedalus_set_output(struct daedalus_ctx *ctx, const struct v4l2_pix_format_mplane *pix)
 {
 	ctx->coded = *pix;
 	ctx->codec = daedalus_codec_find(ctx->dev, pix->pixelformat);
+	ctx->frame_width = 0;
+	ctx->frame_height = 0;
 }
 
 void daedalus_formats_init(struct daedalus_ctx *ctx)
@@ -158,10 +171,17 @@ static int daedalus_s_output(struct file *file, void *priv, struct v4l2_format *
 	return 0;
 }
 
-/* G, S and TRY: there is nothing to choose. */
 static int daedalus_g_capture(struct file *file, void *priv, struct v4l2_format *f)
 {
 	daedalus_capture_format(daedalus_file_to_ctx(file), &f->fmt.pix_mp);
+	return 0;
+}
+
+static int daedalus_try_capture(struct file *file, void *priv, struct v4l2_format *f)
+{
+	struct v4l2_pix_format_mplane *pix = &f->fmt.pix_mp;
+
+	daedalus_fill_capture(daedalus_file_to_ctx(file), pix->width, pix->height, pix);
 	return 0;
 }
 
@@ -171,7 +191,10 @@ static int daedalus_s_capture(struct file *file, void *priv, struct v4l2_format 
 
 	if (vb2_is_busy(v4l2_m2m_get_dst_vq(ctx->fh.m2m_ctx)))
 		return -EBUSY;
-	return daedalus_g_capture(file, priv, f);
+	daedalus_try_capture(file, priv, f);
+	ctx->frame_width = f->fmt.pix_mp.width;
+	ctx->frame_height = f->fmt.pix_mp.height;
+	return 0;
 }
 
 const struct v4l2_ioctl_ops daedalus_ioctl_ops = {
@@ -184,7 +207,7 @@ const struct v4l2_ioctl_ops daedalus_ioctl_ops = {
 	.vidioc_try_fmt_vid_out_mplane = daedalus_try_output,
 	.vidioc_s_fmt_vid_out_mplane = daedalus_s_output,
 	.vidioc_g_fmt_vid_cap_mplane = daedalus_g_capture,
-	.vidioc_try_fmt_vid_cap_mplane = daedalus_g_capture,
+	.vidioc_try_fmt_vid_cap_mplane = daedalus_try_capture,
 	.vidioc_s_fmt_vid_cap_mplane = daedalus_s_capture,
 
 	.vidioc_reqbufs = v4l2_m2m_ioctl_reqbufs,

@@ -174,8 +174,10 @@ Result<NegotiatedFormat> negotiate(v4l2::Device& device, const Decoder& decoder,
     if (!pixels)
         return fail(ErrorKind::Unsupported,
                     strprintf("offers no CAPTURE format of %u bits that can be read", wanted.bitDepth));
-    auto capture = device.setFormat(v4l2::QueueType::Capture,
-                                    {.fourcc = pixels->v4l2, .width = output->width, .height = output->height});
+    auto capture = device.setFormat(v4l2::QueueType::Capture, {.fourcc = pixels->v4l2,
+                                                               .width = std::max(output->width, wanted.frameWidth),
+                                                               .height = std::max(output->height, wanted.frameHeight),
+                                                               .planes = {{{.bytesperline = wanted.pitch}}}});
     if (!capture)
         return tl::unexpected(std::move(capture).error());
     if (capture->fourcc != pixels->v4l2 || capture->planeCount != 1)

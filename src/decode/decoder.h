@@ -65,12 +65,28 @@ struct Offer {
 // an older decoder, of 1080p at most, has H.264 as well.
 std::optional<Offer> findOffer(std::span<const Decoder> decoders, VAProfile profile);
 
+// A number of pixels as streams code it: in units of 16 at most, if not in larger ones.
+constexpr uint32_t wholeUnits(uint32_t pixels) {
+    return (pixels + 15) / 16 * 16;
+}
+
 // What a stream asks of a decoder.
 struct StreamFormat {
     uint32_t width = 0; // coded size, pixels
     uint32_t height = 0;
     uint8_t bitDepth = 8;            // of a sample
     std::vector<std::byte> sequence; // payload of Codec::sequenceControl; empty where it is not known yet
+    // What CAPTURE buffers should be like beyond what the stream needs, as far as the device can: pixels, and bytes per
+    // row. Memory that was laid out before the stream was known, or that is the client's own, can be used so.
+    uint32_t frameWidth = 0;
+    uint32_t frameHeight = 0;
+    uint32_t pitch = 0;
+
+    void fitFrame(const Layout& layout) {
+        frameWidth = layout.width;
+        frameHeight = layout.height;
+        pitch = layout.pitches[0];
+    }
 };
 
 // What the device answered.

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "decode/frame_memory.h"
 
-#include <linux/dma-buf.h>
+#include <algorithm>
 
+#include <fcntl.h>
+#include <linux/dma-buf.h>
+#include <poll.h>
+
+#include "util/log.h"
 #include "v4l2/ioctl.h"
 
 namespace v4l2_request::decode {
@@ -17,6 +22,12 @@ int syncDmaBuf(int fd, uint64_t flags) {
         error = v4l2::callIoctl(fd, DMA_BUF_IOCTL_SYNC, &sync);
     while (error == EAGAIN);
     return error;
+}
+
+// The kernel rejects these flags, but only a dma-buf knows them at all.
+bool isDmaBuf(int fd) {
+    dma_buf_sync nothing{};
+    return v4l2::callIoctl(fd, DMA_BUF_IOCTL_SYNC, &nothing) == EINVAL;
 }
 
 } // namespace
@@ -35,6 +46,51 @@ Result<std::shared_ptr<FrameMemory>> FrameMemory::allocate(const Decoder& decode
     if (!fd)
         return tl::unexpected(std::move(fd).error());
     return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(*fd), formats->layout));
+}
+
+Result<std::shared_ptr<FrameMemory>> FrameMemory::import(int fd, const Layout& layout) {
+    os::UniqueFd own(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!own.valid())
+        return fail(errno == EBADF ? ErrorKind::InvalidParameter : ErrorKind::Device,
+                    strprintf("descriptor %d cannot be kept", fd), errno);
+    if (!isDmaBuf(own.get()))
+        return fail(ErrorKind::InvalidParameter, strprintf("descriptor %d is no dma-buf", fd));
+    if ((::fcntl(own.get(), F_GETFL) & O_ACCMODE) != O_RDWR)
+        return fail(ErrorKind::InvalidParameter, strprintf("descriptor %d allows no writing", fd));
+    const off_t size = ::lseek(own.get(), 0, SEEK_END);
+    if (size < 0 || static_cast<uint64_t>(size) < layout.size)
+        return fail(ErrorKind::InvalidParameter, strprintf("a dma-buf of %lld bytes for a picture of %u",
+                                                           static_cast<long long>(size), layout.size));
+    Layout whole = layout;
+    whole.size = static_cast<uint32_t>(std::min<uint64_t>(static_cast<uint64_t>(size), UINT32_MAX));
+    return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(own), whole));
+}
+
+Result<void> FrameMemory::checkLayout(const Decoder& decoder, const StreamFormat& format, const Layout& layout) {
+    auto device = v4l2::Device::open(decoder.node.videoPath);
+    if (!device)
+        return tl::unexpected(std::move(device).error());
+    StreamFormat wanted = format;
+    wanted.fitFrame(layout);
+    wanted.bitDepth = layout.format->bitDepth;
+    const auto formats = negotiate(*device, decoder, wanted);
+    if (!formats)
+        return tl::unexpected(formats.error());
+    if (!layout.serves(formats->layout))
+        return fail(ErrorKind::Unsupported, decoder.node.videoPath + " cannot write memory that is laid out so");
+    return {};
+}
+
+bool FrameMemory::waitUntilUnused(os::Deadline deadline) const {
+    for (;;) {
+        pollfd fences{.fd = fd(), .events = POLLOUT, .revents = 0}; // POLLIN would be for writers alone
+        const int ready = ::poll(&fences, 1, deadline.pollTimeout());
+        // An exporter that cannot be polled has no fences that anybody could wait for.
+        if (ready > 0 || (ready < 0 && errno != EINTR))
+            return true;
+        if (ready == 0)
+            return false;
+    }
 }
 
 Result<FrameMemory::View> FrameMemory::view(const std::shared_ptr<FrameMemory>& memory, Access access) {

@@ -8,6 +8,7 @@
 
 #include "decode/decoder.h"
 #include "format/pixel_format.h"
+#include "os/deadline.h"
 #include "os/mapping.h"
 #include "os/unique_fd.h"
 #include "util/result.h"
@@ -41,11 +42,19 @@ public:
     // device can surely write, with the layout and the size that its driver wants. The file handle used for it is
     // closed again.
     static Result<std::shared_ptr<FrameMemory>> allocate(const Decoder& decoder, const StreamFormat& format);
+    // Memory of a client's own, which keeps its descriptor: a dma-buf that may be written and has room for the layout.
+    static Result<std::shared_ptr<FrameMemory>> import(int fd, const Layout& layout);
+    // Whether this decoder can write memory of this layout for streams of this format.
+    static Result<void> checkLayout(const Decoder& decoder, const StreamFormat& format, const Layout& layout);
 
     int fd() const { return fd_.get(); }
     // Another descriptor of the same dma-buf, for a client.
     os::UniqueFd duplicateFd() const { return fd_.duplicate(); }
     const Layout& layout() const { return layout_; }
+
+    // Waits until nobody reads or writes the memory any more, as far as the fences of the dma-buf tell; false if the
+    // deadline comes first.
+    bool waitUntilUnused(os::Deadline deadline) const;
 
     // A view for the CPU. Does not wait for the decoder: that is the surface's business.
     static Result<View> view(const std::shared_ptr<FrameMemory>& memory, Access access);

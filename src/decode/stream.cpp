@@ -14,9 +14,18 @@ namespace {
 // watchdogs give up on a job: theirs leaves less damage.
 constexpr std::chrono::seconds deviceTimeout{5};
 
+// How long a picture waits for those who still read its surface, as the fences of the dma-buf tell. No display shows a
+// picture for so long without a sign of life.
+constexpr std::chrono::seconds readerTimeout{2};
+
 // A timestamp names a picture for the whole life of a stream. V4L2 carries microseconds.
 constexpr uint64_t timestampOf(uint64_t frame) {
     return frame * 1000;
+}
+
+tl::unexpected<Error> otherLayout(const Layout& has, const char* why) {
+    return fail(ErrorKind::Unsupported, strprintf("the surface's memory, laid out for %ux%u with %u bytes per row, %s",
+                                                  has.width, has.height, has.pitches[0], why));
 }
 
 } // namespace
@@ -98,9 +107,11 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
         if (auto idle = target->wait(os::Deadline::after(2 * deviceTimeout));
             !idle && idle.error().kind == ErrorKind::Timeout)
             return idle;
+        if (auto unread = waitForOutsiders(*target); !unread)
+            return unread;
         lock.lock();
     }
-    if (auto opened = openSession(lock, *submission); !opened)
+    if (auto opened = openSession(lock, *submission, *target, !references.used().empty()); !opened)
         return opened;
     auto submitted = submit(lock, *submission, target, references.used());
     if (submitted)
@@ -108,14 +119,27 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
     return submitted;
 }
 
-// A session lasts until the coded size changes. A new size means new buffers on both queues, and no picture of the old
-// size can be referred to: then a new file handle is the simplest way, and one that no driver gets wrong.
-Result<void> Stream::openSession(Lock& lock, const codec::Submission& submission) {
-    if (session_ && session_->wanted.width == submission.codedWidth &&
-        session_->wanted.height == submission.codedHeight)
+// The memory of a surface is also others': a display or a GPU may still read the picture before this one, and kernel
+// drivers do not wait for them. Whoever does not end in time keeps the picture: its memory is not written.
+Result<void> Stream::waitForOutsiders(const Surface& surface) {
+    const auto memory = surface.memoryIfAny();
+    if (memory && !memory->waitUntilUnused(os::Deadline::after(readerTimeout)))
+        return fail(ErrorKind::Busy, "somebody still reads the surface (fences of its dma-buf)");
+    return {};
+}
+
+// A session lasts until a picture needs other buffers: another coded size, or memory that was laid out otherwise before
+// the stream was known. No picture of the old session can be referred to from then on: then a new file handle is the
+// simplest way to get new buffers on both queues, and one that no driver gets wrong.
+Result<void> Stream::openSession(Lock& lock, const codec::Submission& submission, const Surface& target,
+                                 bool hasReferences) {
+    const auto memory = target.memoryIfAny();
+    const bool sameSize = session_ && session_->wanted.width == submission.codedWidth &&
+                          session_->wanted.height == submission.codedHeight;
+    if (sameSize && (!memory || memory->layout().serves(session_->formats.layout)))
         return {};
-    drain(lock);
-    session_.reset();
+    if (sameSize && hasReferences)
+        return otherLayout(memory->layout(), "is not like that of the pictures which this one refers to");
 
     auto device = v4l2::Device::open(decoder_.node.videoPath);
     if (!device)
@@ -124,7 +148,12 @@ Result<void> Stream::openSession(Lock& lock, const codec::Submission& submission
     if (!media.valid())
         return fail(ErrorKind::Device, decoder_.node.mediaPath + " cannot be opened any more", errno);
 
-    StreamFormat wanted{.width = submission.codedWidth, .height = submission.codedHeight};
+    StreamFormat wanted{.width = submission.codedWidth,
+                        .height = submission.codedHeight,
+                        .frameWidth = wholeUnits(target.width()),
+                        .frameHeight = wholeUnits(target.height())};
+    if (memory)
+        wanted.fitFrame(memory->layout());
     if (decoder_.codec->sequenceControl) {
         const auto sequence = submission.jobs.front().controls.find(decoder_.codec->sequenceControl);
         wanted.sequence.assign(sequence.begin(), sequence.end());
@@ -132,6 +161,12 @@ Result<void> Stream::openSession(Lock& lock, const codec::Submission& submission
     auto formats = negotiate(*device, decoder_, wanted);
     if (!formats)
         return tl::unexpected(std::move(formats).error());
+    if (memory && !memory->layout().serves(formats->layout))
+        return otherLayout(memory->layout(),
+                           strprintf("cannot take pictures of %ux%u here", wanted.width, wanted.height).c_str());
+
+    drain(lock);
+    session_.reset();
     auto session = std::make_shared<Session>(std::move(*device), std::move(media), wanted, *formats);
     // A queue without buffers cannot be started: make the first of each now.
     if (auto slot = session->output.acquire(submission.jobs.front().bitstream.size()); !slot)
@@ -147,13 +182,8 @@ Result<void> Stream::submit(Lock& lock, const codec::Submission& submission, con
     auto memory = target->memory(decoder_, session_->wanted);
     if (!memory)
         return tl::unexpected(std::move(memory).error());
-    const Layout& has = (*memory)->layout();
-    const Layout& needs = session_->formats.layout;
-    if (has.format != needs.format || has.size < needs.size || has.offsets != needs.offsets ||
-        has.pitches != needs.pitches)
-        return fail(ErrorKind::Unsupported,
-                    strprintf("the surface's memory (%ux%u) was laid out before it was known that the stream is %ux%u",
-                              has.width, has.height, needs.width, needs.height));
+    if (!(*memory)->layout().serves(session_->formats.layout))
+        return otherLayout((*memory)->layout(), "is not what the device asks for");
 
     if (submission.jobs.size() > 1 && !decoder_.holdCapture)
         return fail(ErrorKind::Unsupported, "the device cannot put several slices into one picture");

@@ -61,9 +61,11 @@ public:
 private:
     class PictureReferences;
 
-    Result<void> openSession(Lock& lock, const codec::Submission& submission);
+    Result<void> openSession(Lock& lock, const codec::Submission& submission, const Surface& target,
+                             bool hasReferences);
     Result<void> submit(Lock& lock, const codec::Submission& submission, const std::shared_ptr<Surface>& target,
                         std::span<const Surface* const> references);
+    static Result<void> waitForOutsiders(const Surface& surface);
     Result<void> waitForReaders(Lock& lock, const Surface& surface);
     Result<OutputPool::Slot*> acquireOutput(Lock& lock, size_t size);
     void waitForProgress(Lock& lock, os::Deadline deadline);

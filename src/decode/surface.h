@@ -25,6 +25,9 @@ public:
     // what is accepted, and free most of them untouched.
     Surface(uint32_t width, uint32_t height, const PixelFormat& format)
         : width_(width), height_(height), format_(format) {}
+    // In memory of the client's own.
+    Surface(uint32_t width, uint32_t height, std::shared_ptr<FrameMemory> memory)
+        : width_(width), height_(height), format_(*memory->layout().format), memory_(std::move(memory)) {}
 
     uint32_t width() const { return width_; }
     uint32_t height() const { return height_; }

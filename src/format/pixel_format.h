@@ -338,6 +338,11 @@ struct Layout {
         layout.size = std::max(size, static_cast<uint32_t>(end));
         return layout;
     }
+
+    // Whether memory of this layout can be used where a device asks for the other.
+    constexpr bool serves(const Layout& needed) const {
+        return format == needed.format && offsets == needed.offsets && pitches == needed.pitches && size >= needed.size;
+    }
 };
 
 } // namespace v4l2_request

@@ -15,6 +15,10 @@ const decode::Decoder* Driver::decoderForSize(uint32_t width, uint32_t height) c
     const auto fits = [&](const decode::Decoder& decoder) {
         return width <= decoder.sizes.maxWidth && height <= decoder.sizes.maxHeight;
     };
+    if (const auto context = contexts.newest(); context && fits(context->config->decoder))
+        return &context->config->decoder;
+    if (const auto config = configs.newest(); config && fits(config->decoder))
+        return &config->decoder;
     const auto found = std::find_if(decoders.begin(), decoders.end(), fits);
     return found == decoders.end() ? nullptr : &*found;
 }
@@ -27,8 +31,12 @@ Result<std::shared_ptr<decode::FrameMemory>> Driver::memoryOf(decode::Surface& s
         return fail(ErrorKind::Unsupported,
                     strprintf("no decoder takes pictures of %ux%u", surface.width(), surface.height()));
     // Smaller than the device's smallest: the client sees a corner of what the device has.
-    return surface.memory(*decoder, {.width = std::max(surface.width(), decoder->sizes.minWidth),
-                                     .height = std::max(surface.height(), decoder->sizes.minHeight)});
+    const auto coded = [](uint32_t pixels, uint32_t least, uint32_t most) {
+        return std::clamp(decode::wholeUnits(pixels), least, std::max(pixels, most));
+    };
+    const v4l2::FrameSizes& sizes = decoder->sizes;
+    return surface.memory(*decoder, {.width = coded(surface.width(), sizes.minWidth, sizes.maxWidth),
+                                     .height = coded(surface.height(), sizes.minHeight, sizes.maxHeight)});
 }
 
 std::shared_ptr<decode::Stream> Driver::takeStream(const decode::Decoder& decoder) {

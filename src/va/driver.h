@@ -82,7 +82,8 @@ struct Driver {
     explicit Driver(Log::Sink sink) : log(std::move(sink)) {}
     ~Driver();
 
-    // The decoder for surfaces that no context has claimed yet: the first whose sizes hold them.
+    // The decoder for surfaces that no picture was decoded into yet: that of the newest context or config, as clients
+    // make these first, or any other whose sizes hold them.
     const decode::Decoder* decoderForSize(uint32_t width, uint32_t height) const;
     // The memory of a surface, allocated now if nothing has needed it before.
     Result<std::shared_ptr<decode::FrameMemory>> memoryOf(decode::Surface& surface) const;

@@ -4,7 +4,7 @@
 #include <va/va_drmcommon.h>
 
 #include "va/entry_points.h"
-#include "va/surface_attributes.h"
+#include "va/import.h"
 
 namespace v4l2_request::va {
 
@@ -31,8 +31,19 @@ Status createSurfaces2(Driver& driver, unsigned rtFormat, unsigned width, unsign
     const auto wish = readSurfaceAttributes({attributes, attributeCount}, rtFormat);
     if (!wish)
         return wish.error();
-    for (unsigned i = 0; i < count; i++)
-        ids[i] = driver.surfaces.add(std::make_shared<decode::Surface>(width, height, *wish->format));
+    std::vector<std::shared_ptr<decode::Surface>> surfaces; // all or none
+    for (unsigned i = 0; i < count; i++) {
+        if (!wish->external) {
+            surfaces.push_back(std::make_shared<decode::Surface>(width, height, *wish->format));
+            continue;
+        }
+        auto memory = importMemory(driver, *wish, i, count, width, height);
+        if (!memory)
+            return memory.error();
+        surfaces.push_back(std::make_shared<decode::Surface>(width, height, std::move(*memory)));
+    }
+    std::transform(surfaces.begin(), surfaces.end(), ids,
+                   [&](auto& surface) { return driver.surfaces.add(std::move(surface)); });
     return {};
 }
 

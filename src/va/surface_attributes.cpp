@@ -10,7 +10,9 @@ namespace v4l2_request::va {
 
 namespace {
 
-constexpr uint32_t memoryTypes = VA_SURFACE_ATTRIB_MEM_TYPE_VA | VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2;
+// All memory is a dma-buf, so that these differ only in how a client describes what it brings along.
+constexpr uint32_t primeTypes = VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME | VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2;
+constexpr uint32_t memoryTypes = VA_SURFACE_ATTRIB_MEM_TYPE_VA | primeTypes;
 
 Status notSupported(std::string why) {
     return {VA_STATUS_ERROR_ATTR_NOT_SUPPORTED, std::move(why)};
@@ -43,14 +45,19 @@ Status readPointer(const VAGenericValue& value, const T*& to) {
     return {};
 }
 
-// Linear memory is all that decoders here write; a list that allows it is honoured.
-Status readModifiers(const VAGenericValue& value, const SurfaceWish& wish) {
-    const VADRMFormatModifierList* list = nullptr;
-    if (auto status = readPointer(value, list); !status.ok() || !list)
-        return status;
-    if (!list->modifiers || std::find(list->modifiers, list->modifiers + list->num_modifiers, wish.format->modifier) ==
-                                list->modifiers + list->num_modifiers)
-        return notSupported("the linear modifier is not in the list");
+// What the attributes mean together.
+Status checkWish(const SurfaceWish& wish) {
+    // Linear memory is all that surfaces can have; a list that allows it is honoured.
+    const VADRMFormatModifierList* list = wish.modifiers;
+    if (list && (!list->modifiers || std::find(list->modifiers, list->modifiers + list->num_modifiers,
+                                               wish.format->modifier) == list->modifiers + list->num_modifiers))
+        return notSupported(strprintf("the modifier of %s is not in the list", wish.format->name));
+    if (wish.external && list)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "a choice of modifiers for memory that is there already"};
+    const bool one = wish.memoryType && !(wish.memoryType & (wish.memoryType - 1));
+    if (wish.external && (!one || !(wish.memoryType & primeTypes)))
+        return {VA_STATUS_ERROR_INVALID_PARAMETER,
+                strprintf("memory of the client's own, described as memory type %#x", wish.memoryType)};
     return {};
 }
 
@@ -87,6 +94,7 @@ std::vector<VASurfaceAttrib> attributesOf(const Config& config) {
     all.push_back(integer(VASurfaceAttribUsageHint, get | set,
                           VA_SURFACE_ATTRIB_USAGE_HINT_DECODER | VA_SURFACE_ATTRIB_USAGE_HINT_DISPLAY |
                               VA_SURFACE_ATTRIB_USAGE_HINT_EXPORT));
+    all.push_back(pointer(VASurfaceAttribExternalBufferDescriptor));
     all.push_back(pointer(VASurfaceAttribDRMFormatModifiers));
     return all;
 }
@@ -102,7 +110,7 @@ tl::expected<SurfaceWish, Status> readSurfaceAttributes(std::span<const VASurfac
         switch (attribute.type) {
         case VASurfaceAttribPixelFormat: return readFormat(attribute.value, rtFormat, wish);
         case VASurfaceAttribMemoryType: return readMemoryType(attribute.value, wish);
-        case VASurfaceAttribDRMFormatModifiers: return readModifiers(attribute.value, wish);
+        case VASurfaceAttribDRMFormatModifiers: return readPointer(attribute.value, wish.modifiers);
         case VASurfaceAttribExternalBufferDescriptor: return readPointer(attribute.value, wish.external);
         // A hint obliges to nothing, and a surface's memory serves every use of it.
         case VASurfaceAttribUsageHint:
@@ -117,8 +125,8 @@ tl::expected<SurfaceWish, Status> readSurfaceAttributes(std::span<const VASurfac
     for (const VASurfaceAttrib& attribute : attributes)
         if (auto status = read(attribute); !status.ok())
             return tl::unexpected(std::move(status));
-    if (wish.external)
-        return tl::unexpected(notSupported("memory of the client's cannot be imported"));
+    if (auto status = checkWish(wish); !status.ok())
+        return tl::unexpected(std::move(status));
     return wish;
 }
 

@@ -14,9 +14,11 @@ namespace v4l2_request::va {
 // What a client asks of new surfaces.
 struct SurfaceWish {
     const PixelFormat* format;
-    // Memory of the client's own, described as `memoryType` has it; null where the driver is to allocate.
-    const void* external = nullptr;
     uint32_t memoryType = VA_SURFACE_ATTRIB_MEM_TYPE_VA;
+    // Memory of the client's own: VADRMPRIMESurfaceDescriptor, one per surface, or VASurfaceAttribExternalBuffers, one
+    // for all, as `memoryType` says. Null where the driver is to allocate.
+    const void* external = nullptr;
+    const VADRMFormatModifierList* modifiers = nullptr;
 };
 
 // Reads the attributes given to vaCreateSurfaces: each is honoured, or refused with the status that va.h has for it.

@@ -13,11 +13,22 @@ std::string describe(const Outcome& outcome) {
            ", end: " + vaErrorStr(outcome.end);
 }
 
-Player::Player(const Display& display, const Stream& stream)
-    : display_(display), stream_(stream), surfaces_(stream.pictureCount + 1) {
+namespace {
+
+std::vector<VASurfaceID> makeSurfaces(const Display& display, const Stream& stream) {
+    std::vector<VASurfaceID> surfaces(stream.pictureCount + 1);
+    REQUIRE_VA(vaCreateSurfaces(display, VA_RT_FORMAT_YUV420, stream.width, stream.height, surfaces.data(),
+                                static_cast<unsigned>(surfaces.size()), nullptr, 0));
+    return surfaces;
+}
+
+} // namespace
+
+Player::Player(const Display& display, const Stream& stream) : Player(display, stream, makeSurfaces(display, stream)) {}
+
+Player::Player(const Display& display, const Stream& stream, std::vector<VASurfaceID> surfaces)
+    : display_(display), stream_(stream), surfaces_(std::move(surfaces)) {
     REQUIRE_VA(vaCreateConfig(display_, stream_.profile, VAEntrypointVLD, nullptr, 0, &config_));
-    REQUIRE_VA(vaCreateSurfaces(display_, VA_RT_FORMAT_YUV420, stream_.width, stream_.height, surfaces_.data(),
-                                static_cast<unsigned>(surfaces_.size()), nullptr, 0));
     createContext();
 }
 

@@ -25,6 +25,8 @@ class Player {
 public:
     // Makes config, surfaces and context. The display must outlive the player.
     Player(const Display& display, const Stream& stream);
+    // The same with the surfaces given, one more than the stream has pictures; they are the player's from then on.
+    Player(const Display& display, const Stream& stream, std::vector<VASurfaceID> surfaces);
     // Destroys what is left of them, if the display is not terminated.
     ~Player();
     Player(const Player&) = delete;
