@@ -9,9 +9,6 @@ namespace v4l2_request::decode {
 
 namespace {
 
-// Drivers without VIDIOC_ENUM_FRAMESIZES exist; S_FMT then tells whether a size is taken.
-constexpr v4l2::FrameSizes unknownSizes{16, 8192, 1, 16, 8192, 1};
-
 // What the device's menu says of each profile. A device without the menu is taken by its word that it knows the codec.
 std::vector<ProfileReport> probeProfiles(const v4l2::Device& device, const codec::Codec& codec) {
     std::vector<ProfileReport> profiles;
@@ -47,6 +44,34 @@ const PixelFormat* firstUsableFormat(const v4l2::Device& device, uint8_t bitDept
     return nullptr;
 }
 
+// The sizes of a codec that have room in the pictures too. What is enumerated is not the last word: cedrus enumerates
+// nothing, hantro on RK3399 VP8 of 3840x2160 for pictures of 1920x1088, rkvdec on RK3588 whatever 16 bits hold. S_FMT
+// answers with what there is.
+v4l2::FrameSizes probeSizes(v4l2::Device& device, uint32_t fourcc) {
+    constexpr uint32_t most = 16384; // of both: the memory of a picture is counted in 32 bits
+    v4l2::FrameSizes sizes = device.frameSizes(fourcc).value_or(v4l2::FrameSizes{16, most, 1, 16, most, 1});
+    const auto limit = [&sizes](uint32_t width, uint32_t height) {
+        sizes.maxWidth = std::min(sizes.maxWidth, width);
+        sizes.maxHeight = std::min(sizes.maxHeight, height);
+    };
+    limit(most, most);
+    const auto output = device.setFormat(
+        v4l2::QueueType::Output,
+        {.fourcc = fourcc, .width = sizes.maxWidth, .height = sizes.maxHeight, .planeCount = 1, .planes = {}});
+    if (!output || output->fourcc != fourcc)
+        return sizes; // negotiate() says what is wrong
+    limit(output->width, output->height);
+    const PixelFormat* pixels = firstUsableFormat(device, 8);
+    if (!pixels)
+        return sizes;
+    const auto capture = device.setFormat(
+        v4l2::QueueType::Capture,
+        {.fourcc = pixels->v4l2, .width = output->width, .height = output->height, .planeCount = 1, .planes = {}});
+    if (capture)
+        limit(capture->width, capture->height);
+    return sizes;
+}
+
 // Why this codec of this device cannot be used, or the decoder, and what became of each profile.
 Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node, CodecReport& report) {
     const codec::Codec& codec = *report.codec;
@@ -58,7 +83,7 @@ Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node, 
         if (!device.queryControl(id))
             return fail(ErrorKind::Unsupported, strprintf("lacks the control %#x", id));
     decoder.controls = probeControls(device, codec);
-    decoder.sizes = device.frameSizes(codec.fourcc).value_or(unknownSizes);
+    decoder.sizes = probeSizes(device, codec.fourcc);
     if (auto formats = negotiate(device, decoder, {.width = decoder.sizes.minWidth, .height = decoder.sizes.minHeight});
         !formats)
         return tl::unexpected(std::move(formats).error());
@@ -184,6 +209,9 @@ Result<NegotiatedFormat> negotiate(v4l2::Device& device, const Decoder& decoder,
         return fail(ErrorKind::Unsupported,
                     strprintf("turned CAPTURE format %s into %s with %u memory planes", pixels->name,
                               fourccName(capture->fourcc).c_str(), capture->planeCount));
+    if (capture->width < wanted.width || capture->height < wanted.height)
+        return fail(ErrorKind::Unsupported, strprintf("has pictures of %ux%u for %ux%u", capture->width,
+                                                      capture->height, wanted.width, wanted.height));
     const auto layout = Layout::ofDevice(*pixels, capture->width, capture->height, capture->planes[0].bytesperline,
                                          capture->planes[0].sizeimage);
     if (!layout)

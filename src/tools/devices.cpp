@@ -97,6 +97,8 @@ std::string describePixels(uint32_t fourcc) {
     const PixelFormat* row = findByV4l2(fourcc);
     if (!row)
         return fourccName(fourcc) + " (not read by this driver)";
+    if (row->modifier == DRM_FORMAT_MOD_INVALID)
+        return fourccName(fourcc) + " (converted by this driver)";
     return strprintf("%s (DRM %s:%#llx)", fourccName(fourcc).c_str(), fourccName(row->drm).c_str(),
                      static_cast<unsigned long long>(row->modifier));
 }
@@ -142,6 +144,9 @@ Json describeCodec(v4l2::Device& device, const decode::CodecReport& row, const d
     Json result = {{"offered", row.fault.empty()}};
     if (!row.fault.empty())
         result["fault"] = row.fault;
+    const auto fourccs = device.formats(v4l2::QueueType::Output);
+    if (std::find(fourccs.begin(), fourccs.end(), codec.fourcc) == fourccs.end())
+        return result;
     Json profiles = Json::object();
     for (const auto& [profile, fault] : row.profiles)
         profiles[vaProfileStr(profile->va)] = fault.empty() ? "offered" : fault;

@@ -21,6 +21,20 @@ DAEDALUS = os.environ.get('DAEDALUS_BUILD', os.path.join(BUILD, 'daedalus'))
 SECTIONS = ['driver', 'built_for_libva', 'codecs_of_this_build', 'machine', 'profiles', 'notes', 'media_devices',
             'decoders', 'other_video_nodes', 'drm_nodes']
 VAINFO = 'vainfo --display drm --device /dev/dri/renderD128'
+# What each board decodes with which of the kernel's drivers, by the boards' documentation; a codec that is not here has
+# to be declined by each node of the board.
+PROFILES = {'MPEG-2': ('MPEG2Simple', 'MPEG2Main'), 'H.264': ('H264ConstrainedBaseline', 'H264Main', 'H264High'),
+            'HEVC': ('HEVCMain',), 'VP8': ('VP8Version0_3',), 'VP9': ('VP9Profile0',)}
+BOARDS = {
+    'h3': {'MPEG-2': 'cedrus', 'H.264': 'cedrus', 'HEVC': 'cedrus', 'VP8': 'cedrus'},
+    'imx8mq': {'MPEG-2': 'hantro-vpu', 'H.264': 'hantro-vpu', 'VP8': 'hantro-vpu', 'HEVC': 'hantro-vpu',
+               'VP9': 'hantro-vpu'},
+    'rk3288': {'MPEG-2': 'hantro-vpu', 'H.264': 'hantro-vpu', 'VP8': 'hantro-vpu', 'HEVC': 'rkvdec'},
+    'rk3399': {'MPEG-2': 'hantro-vpu', 'VP8': 'hantro-vpu', 'H.264': 'rkvdec', 'HEVC': 'rkvdec', 'VP9': 'rkvdec'},
+    'rk3568': {'MPEG-2': 'hantro-vpu', 'H.264': 'hantro-vpu', 'VP8': 'hantro-vpu'},
+    'rk3576': {'H.264': 'rkvdec', 'HEVC': 'rkvdec'},
+    'rk3588': {'MPEG-2': 'hantro-vpu', 'VP8': 'hantro-vpu', 'H.264': 'rkvdec', 'HEVC': 'rkvdec'},
+}
 UNPRIVILEGED = '''
 import os, sys
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
@@ -70,12 +84,13 @@ class Info(unittest.TestCase):
         cls.tool = os.path.join(cls.folder, 'v4l2-request-info')
 
     def guest(self, device, *command, options=(), timeout=120):
+        kind = '--board' if device in BOARDS else '--device'
         if device == 'daedalus' and not os.path.exists(os.path.join(DAEDALUS, 'kernel/daedalus_v4l2.ko')):
             self.skipTest('the kernel module of daedalus is not built')
         if device == 'daedalus':
             options = ('--daedalus', DAEDALUS, *options)
         return subprocess.run(
-            [os.path.join(ROOT, 'scripts/guest'), 'run', '--device', device, '--share', self.folder, '--timeout',
+            [os.path.join(ROOT, 'scripts/guest'), 'run', kind, device, '--share', self.folder, '--timeout',
              str(timeout), '--env', f'LIBVA_DRIVERS_PATH={self.folder}', '--env', 'LIBVA_DRIVER_NAME=v4l2_request',
              *options, '--', *command], capture_output=True, text=True, check=False, timeout=timeout + 120)
 
@@ -140,6 +155,32 @@ class Info(unittest.TestCase):
         self.assertTrue(report['decoders'] or report['other_video_nodes'])
         for row in report['profiles'].values():
             self.assertTrue(row['because'])
+
+    def test_boards(self):
+        """The profiles of each board with the node that serves them, and a reason of each node for the others."""
+        for board, drivers in BOARDS.items():
+            with self.subTest(board):
+                self.check_board(board, drivers)
+
+    def check_board(self, board, drivers):
+        report, _ = self.report(board)
+        self.assertIn(f'fakeboard {board}', report['machine']['model'])
+        for codec, names in PROFILES.items():
+            for name in names:
+                row = report['profiles']['VAProfile' + name]
+                if codec in drivers:
+                    self.assertRegex(row.get('by', str(row)), rf'^/dev/video\d+ \({drivers[codec]}\)$', name)
+                else:
+                    self.assertEqual(row['because'], [f'{path} ({node["driver"]}): does not decode {codec}'
+                                                      for path, node in report['decoders'].items()], name)
+        # No buffers of a size that is offered are smaller than it.
+        for path, node in report['decoders'].items():
+            for codec in node['codecs'].values():
+                for size, answer in codec.get('buffers', {}).items():
+                    picture = re.search(r'CAPTURE \w+ (\d+x\d+)', answer)
+                    self.assertTrue(picture, f'{path} {size}: {answer}')
+                    for asked, given in zip(size.split('x'), picture[1].split('x')):
+                        self.assertGreaterEqual(int(given), int(asked), f'{path} {size}: {answer}')
 
     def test_no_device(self):
         report, text = self.report('none')
