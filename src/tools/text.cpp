@@ -36,7 +36,9 @@ std::optional<std::string> inOneLine(const Json& value) {
         if (text.empty() || text.find(',') != std::string::npos)
             return std::nullopt;
         line += line.empty() ? "" : ", ";
-        line += value.is_object() ? name + " " + text : text;
+        if (value.is_object())
+            line += name + " ";
+        line += text;
         if (line.size() > lineWidth)
             return std::nullopt;
     }
