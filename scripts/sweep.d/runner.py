@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The part of the sweep that runs in the guest: decodes streams, and prints one line of JSON for each event.
+"""The part of the sweep that runs where the device is, in the guest or on a board: decodes streams, and prints one line of JSON for each event.
 
-runner.py JOBS.json: {"driver": DIR, "jobs": N, "timeout": S, "trace": DIR or null, "trace_kb": N, "tasks": [{"id",
+runner.py JOBS.json: {"driver": DIR (null: as installed), "display": NODE, "jobs": N, "timeout": S, "trace": DIR or null, "trace_kb": N, "tasks": [{"id",
 "codec", "column", "path", "format", "mismatch"}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end",
 "frames": [...], "status", "log", "seconds", "error"}.
 
@@ -45,7 +45,7 @@ GDP_HEADER = 62  # bytes
 TRACING = '/sys/kernel/tracing'
 
 
-def libva_command(task):
+def libva_command(task, display):
     # FFmpeg wants the very profile: Baseline streams that do not say that they are of Constrained Baseline mostly are, and
     # HEVC streams of no profile or of a larger one may use nothing beyond Main.
     mismatch = ['-hwaccel_flags', 'allow_profile_mismatch'] if task.get('mismatch') else []
@@ -60,7 +60,7 @@ def libva_command(task):
         '-hwaccel_output_format',
         'vaapi',
         '-vaapi_device',
-        '/dev/dri/renderD128',
+        display,
         *mismatch,
         '-i',
         task['path'],
@@ -181,11 +181,11 @@ def decode(task, settings):
     environment = dict(os.environ)
     if libva:
         # GStreamer takes drivers that it does not know by name only when told to.
-        environment.update(
-            LIBVA_DRIVER_NAME='v4l2_request', LIBVA_DRIVERS_PATH=settings['driver'], GST_VA_ALL_DRIVERS='1'
-        )
+        environment.update(LIBVA_DRIVER_NAME='v4l2_request', GST_VA_ALL_DRIVERS='1')
+        if settings['driver']:
+            environment['LIBVA_DRIVERS_PATH'] = settings['driver']
     ffmpeg = libva and task.get('client') != 'gst'
-    command = (libva_command if ffmpeg else gst_command)(task)
+    command = libva_command(task, settings['display']) if ffmpeg else gst_command(task)
     start, log = time.monotonic(), []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         late = []

@@ -151,7 +151,7 @@ def software(stream, version):
     # The ranges keep yuvj420p as it is; hardware surfaces have no range of their own.
     filters = f'scale=in_range=tv:out_range=tv,format={stream.format}'
     with tempfile.NamedTemporaryFile(suffix='.md5') as whole:
-        options = ['-map', '0:v:0', '-fps_mode', 'passthrough', '-autoscale', '0', '-vf', filters]
+        options = ['-map', '0:v:0', '-fps_mode', 'passthrough', '-noautoscale', '-vf', filters]
         done = subprocess.run(
             [
                 'ffmpeg',

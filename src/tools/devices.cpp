@@ -245,8 +245,10 @@ Json describeProfiles(const decode::ProbeReport& report) {
             const auto offer = decode::findOffer(report.decoders, profile.va);
             row["offered"] = offer.has_value();
             if (offer) {
+                const v4l2::FrameSizes& sizes = offer->decoder.sizes;
                 row["by"] = nodeName(offer->decoder.node);
-                row["up to"] = strprintf("%ux%u", offer->decoder.sizes.maxWidth, offer->decoder.sizes.maxHeight);
+                row["sizes"] =
+                    strprintf("%ux%u to %ux%u", sizes.minWidth, sizes.minHeight, sizes.maxWidth, sizes.maxHeight);
             } else
                 row["because"] = reasons(report, *codec, profile.va);
         }

@@ -4,8 +4,6 @@
 
 import contextlib
 import hashlib
-import importlib.machinery
-import importlib.util
 import io
 import json
 import os
@@ -21,22 +19,15 @@ sys.path.insert(0, os.path.join(SCRIPTS, 'sweep.d'))
 import h264_rewrite  # pylint: disable=wrong-import-position
 import mpeg2_rewrite  # pylint: disable=wrong-import-position
 import payload  # pylint: disable=wrong-import-position
+import places  # pylint: disable=wrong-import-position
 import runner  # pylint: disable=wrong-import-position
 import streams as library  # pylint: disable=wrong-import-position
+import sweep  # pylint: disable=wrong-import-position
 import verdict as judge  # pylint: disable=wrong-import-position
 
 FIXTURES = os.path.realpath(os.path.join(SCRIPTS, '../fixtures'))
 
 
-def load_sweep():
-    """scripts/hash-sweep as a module, though its name is no module's."""
-    loader = importlib.machinery.SourceFileLoader('hash_sweep', os.path.join(SCRIPTS, 'hash-sweep'))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader('hash_sweep', loader))
-    loader.exec_module(module)
-    return module
-
-
-sweep = load_sweep()
 GOOD_FRAMES = ['6:aa', '6:bb', '6:cc']
 
 
@@ -193,11 +184,11 @@ class Clients(unittest.TestCase):
         self.assertEqual(runner.tight(padded, 4, 3, 1), b'abcdefghijkluvuvwxwx')
 
     def run_client(self, command, **settings):
-        saved, runner.libva_command = runner.libva_command, lambda task: command
+        saved, runner.libva_command = runner.libva_command, lambda task, display: command
         try:
             return runner.decode(
                 {'column': 'libva', 'codec': 'h264', 'path': '', 'format': 'nv12'},
-                {'driver': '', 'timeout': 20, **settings},
+                {'driver': '', 'display': '', 'timeout': 20, **settings},
             )
         finally:
             runner.libva_command = saved
@@ -372,7 +363,7 @@ class Guests(unittest.TestCase):
     """A guest that dies costs the stream that killed it, and no other."""
 
     def run_tasks(self, deadly, together=2):
-        class Mortal(sweep.Guest):
+        class Mortal(places.Guest):
             boots_of = []
 
             def boot(self, tasks, done):
@@ -415,7 +406,7 @@ class Guests(unittest.TestCase):
         reading, writing = os.pipe()
         os.write(writing, b'one\ntwo\nhal')
         with os.fdopen(reading, 'rb', 0) as pipe:
-            self.assertEqual(list(sweep.lines_of(pipe, 0.05)), [b'one', b'two'])
+            self.assertEqual(list(places.lines_of(pipe, 0.05)), [b'one', b'two'])
         os.close(writing)
 
 
@@ -424,9 +415,8 @@ class Table(unittest.TestCase):
 
     def report(self, libva, device='daedalus'):
         with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, 'out.json')
             options = types.SimpleNamespace(
-                device=device, payloads=False, columns=['libva', 'kdirect', 'sw'], json=path, logs=0, keep=None, libva='ffmpeg'
+                device=device, payloads=False, columns=['libva', 'kdirect', 'sw'], logs=0, keep=None, libva='ffmpeg'
             )
             made = stream()
             results, made.results = {'sw': made.results['sw'], 'kdirect': result(), 'libva': libva}, {}
@@ -435,8 +425,7 @@ class Table(unittest.TestCase):
                 for column, outcome in results.items():
                     report.add(made, column, outcome)
                 status = report.end()
-            with open(path, encoding='utf-8') as file:
-                return status, json.load(file), output.getvalue()
+            return status, json.loads(json.dumps(report.rows)), output.getvalue()
 
     def test_good(self):
         status, rows, output = self.report(result())

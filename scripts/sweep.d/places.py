@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""Where the clients of a sweep run: in a guest, or here, on a board. Both run runner.py, and read what it prints."""
+
+import contextlib
+import glob
+import json
+import os
+import select
+import signal
+import subprocess
+
+import streams as library
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+RUNNER = os.path.join(HERE, 'runner.py')
+BOOT_TIME = 60  # for a guest to come up
+TRACE_KB = 65536  # a ring buffer for the longest stream
+DIED = {'frames': [], 'status': None, 'log': '', 'seconds': 0}
+
+
+class Place:
+    """Runs tasks, all in one; after one that died, in another one what is left."""
+
+    name = 'place'
+
+    def __init__(self, options, folder):
+        self.options, self.folder, self.boots = options, folder, 0
+
+    def command(self, jobs_file, limit, jobs):
+        """What runs runner.py there, for at most so many seconds."""
+        raise NotImplementedError
+
+    def display(self):
+        """The node that libva is given."""
+        return '/dev/dri/renderD128'
+
+    def run(self, tasks, done):
+        """Calls done(task, result) for each task. A task that takes the place with it has the result DIED."""
+        waiting = list(tasks)
+        suspects = []  # tasks that ran when the place died: each gets one of its own
+        while waiting or suspects:
+            batch = [suspects.pop(0)] if suspects else waiting
+            alone = len(batch) == 1
+            started, ended = self.boot(batch, done)
+            rest = [task for task in batch if task['id'] not in ended]
+            if not rest:
+                waiting = [task for task in waiting if task not in batch]
+                continue
+            culprits = [task for task in rest if task['id'] in started]
+            if alone or not culprits:
+                for task in culprits or rest:
+                    done(task, dict(DIED, error=f'{self.name} died'))
+                culprits = culprits or rest
+            else:
+                suspects += culprits
+            waiting = [task for task in waiting if task['id'] not in ended and task not in culprits]
+
+    def boot(self, tasks, done):
+        """One run of the place. Returns the ids of tasks that it started and that it ended."""
+        self.boots += 1
+        options, by_id = self.options, {task['id']: task for task in tasks}
+        jobs = 1 if options.payloads or len(tasks) == 1 else options.jobs
+        jobs_file = os.path.join(self.folder, f'jobs-{self.boots}.json')
+        with open(jobs_file, 'w', encoding='utf-8') as file:
+            json.dump(
+                {
+                    'driver': options.driver_folder,
+                    'display': self.display(),
+                    'jobs': jobs,
+                    'timeout': options.timeout,
+                    'trace_kb': TRACE_KB,
+                    'trace': self.folder if options.payloads else None,
+                    'tasks': tasks,
+                },
+                file,
+            )
+        limit = BOOT_TIME + options.timeout * (len(tasks) + jobs)
+        started, ended = set(), set()
+        with subprocess.Popen(
+            self.command(jobs_file, limit, jobs), stdout=subprocess.PIPE, start_new_session=True
+        ) as process:
+            try:
+                # Every client has its time limit there: silence for longer means that the place hangs.
+                for line in lines_of(process.stdout, BOOT_TIME + options.timeout):
+                    with contextlib.suppress(ValueError):
+                        words = json.loads(line)
+                        task = by_id[words['id']]
+                        if words['event'] == 'start':
+                            started.add(task['id'])
+                        else:
+                            ended.add(task['id'])
+                            done(task, words)
+            finally:
+                if process.poll() is None and len(ended) < len(tasks):
+                    process.send_signal(signal.SIGTERM)
+                process.wait()
+        if not started and process.returncode:
+            raise library.SweepError(f'the {self.name} did not run (status {process.returncode})')
+        return started, ended
+
+
+class Guest(Place):
+    name = 'guest'
+
+    def command(self, jobs_file, limit, jobs):
+        options = self.options
+        trace = (
+            ['--cpus', '1', '--kernel-arg', 'trace_clock=counter']
+            if options.payloads
+            else ['--cpus', str(max(2, jobs))]
+        )
+        arguments = [argument for each in options.module_arg for argument in ('--module-arg', each)]
+        if options.slice_based and options.device == 'daedalus':
+            arguments += ['--module-arg', 'slice_based=1']
+        if options.device == 'daedalus':
+            arguments += ['--daedalus', os.path.join(options.build, 'daedalus')]
+        shared = {self.folder, library.cache_dir(), os.path.realpath(options.vectors), os.path.realpath(options.build)}
+        for path in sorted(shared):
+            arguments += ['--share', path]
+        return [
+            os.path.join(os.path.dirname(HERE), 'guest'),
+            'run',
+            '--device',
+            options.device,
+            '--mem',
+            options.mem,
+            '--timeout',
+            str(limit),
+            *trace,
+            *arguments,
+            '--env',
+            'PYTHONDONTWRITEBYTECODE=1',
+            *[word for each in options.env for word in ('--env', each)],
+            '--dmesg',
+            os.path.join(self.folder, f'dmesg-{self.boots}'),
+            '--',
+            'python3',
+            RUNNER,
+            jobs_file,
+        ]
+
+
+class Here(Place):
+    """This machine itself: a board."""
+
+    name = 'runner'
+
+    def command(self, jobs_file, limit, jobs):
+        return ['timeout', '--kill-after=5', str(limit), 'python3', RUNNER, jobs_file]
+
+    def display(self):
+        nodes = sorted(glob.glob('/dev/dri/renderD*')) + sorted(glob.glob('/dev/dri/card*'))
+        if not nodes:
+            raise library.SweepError('there is no node in /dev/dri, and libva wants one')
+        return nodes[0]
+
+
+def lines_of(stream, silence):
+    """Lines of a pipe, until its end or until it is silent for so many seconds."""
+    pending = b''
+    while select.select([stream], [], [], silence)[0]:
+        data = os.read(stream.fileno(), 1 << 16)
+        if not data:
+            return
+        *lines, pending = (pending + data).split(b'\n')
+        yield from lines
