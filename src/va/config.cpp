@@ -97,6 +97,7 @@ Status createConfig(Driver& driver, VAProfile profile, VAEntrypoint entrypoint, 
             return {VA_STATUS_ERROR_INVALID_VALUE, strprintf("attribute %d cannot be %#x", type, value)};
     }
     *id = driver.configs.add(std::make_shared<Config>(Config{profile, offer->profile.rtFormat, offer->decoder}));
+    driver.noteUse(offer->decoder);
     return {};
 }
 

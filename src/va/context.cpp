@@ -28,6 +28,7 @@ Status createContext(Driver& driver, VAConfigID configId, int width, int height,
     context->height = static_cast<uint32_t>(height);
     context->stream = driver.takeStream(config->decoder);
     *id = driver.contexts.add(std::move(context));
+    driver.noteUse(config->decoder);
     return {};
 }
 

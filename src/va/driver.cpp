@@ -15,10 +15,8 @@ const decode::Decoder* Driver::decoderForSize(uint32_t width, uint32_t height) c
     const auto fits = [&](const decode::Decoder& decoder) {
         return width <= decoder.sizes.maxWidth && height <= decoder.sizes.maxHeight;
     };
-    if (const auto context = contexts.newest(); context && fits(context->config->decoder))
-        return &context->config->decoder;
-    if (const auto config = configs.newest(); config && fits(config->decoder))
-        return &config->decoder;
+    if (const decode::Decoder* decoder = recent_; decoder && fits(*decoder))
+        return decoder;
     const auto found = std::find_if(decoders.begin(), decoders.end(), fits);
     return found == decoders.end() ? nullptr : &*found;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -82,9 +83,12 @@ struct Driver {
     explicit Driver(Log::Sink sink) : log(std::move(sink)) {}
     ~Driver();
 
-    // The decoder for surfaces that no picture was decoded into yet: that of the newest context or config, as clients
-    // make these first, or any other whose sizes hold them.
+    // The decoder for surfaces that no picture was decoded into yet: that of the config or context that was made last, as
+    // clients make these first, or any other whose sizes hold them.
     const decode::Decoder* decoderForSize(uint32_t width, uint32_t height) const;
+    // A config or context of this decoder was made. Whether it still exists does not count: FFmpeg destroys a config,
+    // derives a surface of its pool, and only then makes the config that it uses.
+    void noteUse(const decode::Decoder& decoder) { recent_ = &decoder; }
     // The memory of a surface, allocated now if nothing has needed it before.
     Result<std::shared_ptr<decode::FrameMemory>> memoryOf(decode::Surface& surface) const;
 
@@ -108,6 +112,7 @@ struct Driver {
     ObjectTable<Image, 16> images;
 
 private:
+    std::atomic<const decode::Decoder*> recent_ = nullptr; // among the decoders
     std::mutex mutex_;
     std::vector<std::shared_ptr<decode::Stream>> parked_; // one per decoder at most
 };

@@ -33,11 +33,6 @@ public:
         const auto found = objects_.find(id);
         return found == objects_.end() ? nullptr : found->second;
     }
-    // The object with the highest number; null if there is none.
-    std::shared_ptr<T> newest() const {
-        const std::lock_guard lock(mutex_);
-        return objects_.empty() ? nullptr : objects_.rbegin()->second;
-    }
     // Takes the object out; null if there is none.
     std::shared_ptr<T> remove(VAGenericID id) {
         const std::lock_guard lock(mutex_);
