@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The part of board_test.py that runs in the guest: decodes streams with GStreamer, prints what the board made of them.
+"""The part of board_test.py that runs in the guest: decodes streams and prints what the board made of them.
 
-board_streams.py RUNS CODEC/FILE...: one line of JSON for each stream and run: {"stream", "status", "jobs": {ENGINE: N},
-"outcomes": {OUTCOME: N}, "stamps": [[job, bytes, crc]...], "log", "patterned"}."""
+board_streams.py CLIENT RUNS CODEC/FILE...: CLIENT is "kernel" (GStreamer, straight on the kernel) or "libva" (FFmpeg). One
+line of JSON for each stream and run: {"stream", "status", "jobs": {ENGINE: N}, "outcomes": {OUTCOME: N}, "stamps":
+[[job, bytes, crc]...], "pictures", "patterned", "log", "errors"}."""
 
 import collections
 import hashlib
+import itertools
 import json
 import os
 import struct
@@ -31,16 +33,30 @@ def read(name):
         return file.read()
 
 
-def decode(stream):
+def kernel_command(codec, path):
+    return ['gst-launch-1.0', '--no-fault', '-q', 'filesrc', 'location=' + path, '!', *ELEMENTS[codec].split(), '!',
+            'multifilesink', f'location={OUT}/%05d']
+
+
+def libva_command(_, path):
+    return ['ffmpeg', '-nostdin', '-v', 'error', '-hwaccel', 'vaapi', '-hwaccel_output_format', 'vaapi',
+            '-vaapi_device', '/dev/dri/renderD128', '-i', path, '-fps_mode', 'passthrough', '-vf',
+            'hwdownload,format=nv12', '-c:v', 'rawvideo', '-f', 'image2', f'{OUT}/%05d']
+
+
+CLIENTS = {'kernel': kernel_command, 'libva': libva_command}
+
+
+def decode(client, stream):
     with open(FAKEBOARD + 'log', 'w', encoding='ascii') as file:
         file.write('anew')
-    command = ['gst-launch-1.0', '--no-fault', '-q', 'filesrc', 'location=' + os.path.join('fixtures', stream), '!',
-               *ELEMENTS[stream.split('/')[0]].split(), '!', 'multifilesink', f'location={OUT}/%05d']
+    command = CLIENTS[client](stream.split('/')[0], os.path.join('fixtures', stream))
     subprocess.run(['sh', '-c', f'rm -rf {OUT}; mkdir {OUT}'], check=True)
     try:
-        status = subprocess.run(command, check=False, timeout=60, stdout=2).returncode
+        done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True, errors='replace')
+        status, errors = done.returncode, done.stderr
     except subprocess.TimeoutExpired:
-        status = 'timeout'
+        status, errors = 'timeout', ''
     log = read('log')
     outcomes = collections.Counter(line.split()[3] for line in log.splitlines() if line.split()[2] == 'job')
     stamps, patterned = [], 0
@@ -51,18 +67,19 @@ def decode(stream):
         if magic == b'FBRD':
             stamps.append([job, size, crc])
         words = struct.unpack(f'<{len(picture) // 4}I', picture[:len(picture) // 4 * 4])
-        patterned += all(has == wants for has, wants in list(zip(words, pattern(job, len(words))))[4:])
-    jobs = dict(line.split('@')[0:1] + [int(line.split()[1])] for line in read('jobs').splitlines()
-                if not line.endswith(' 0'))
+        beyond_stamp = itertools.islice(zip(words, pattern(job, len(words))), 4, None)
+        patterned += all(has == wants for has, wants in beyond_stamp)
+    jobs = {line.split('@')[0]: int(line.split()[1]) for line in read('jobs').splitlines() if not line.endswith(' 0')}
     print(json.dumps({'stream': stream, 'status': status, 'jobs': jobs, 'outcomes': outcomes, 'stamps': stamps,
                       'pictures': len(os.listdir(OUT)), 'log': hashlib.md5(log.encode()).hexdigest(),
-                      'patterned': patterned}), flush=True)
+                      'patterned': patterned, 'errors': errors[-2000:]}), flush=True)
 
 
 def main():
-    for stream in sys.argv[2:]:
-        for _ in range(int(sys.argv[1])):
-            decode(stream)
+    client, runs, *streams = sys.argv[1:]
+    for stream in streams:
+        for _ in range(int(runs)):
+            decode(client, stream)
 
 
 if __name__ == '__main__':

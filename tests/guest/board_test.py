@@ -13,7 +13,7 @@ import unittest
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '../..'))
 BUILD = os.path.realpath(os.environ.get('BUILD', os.path.join(ROOT, 'build')))
-DRIVER = os.path.join(BUILD, 'src/v4l2_request_drv_video.so')
+DRIVER = os.environ.get('V4L2_REQUEST_DRIVER', os.path.join(BUILD, 'src/v4l2_request_drv_video.so'))
 STREAMS = {'mpeg2': 'mpeg2/ipb.m2v', 'h264': 'h264/main-b.h264', 'hevc': 'hevc/p.h265', 'vp8': 'vp8/plain.ivf',
            'vp9': 'vp9/plain.ivf'}
 # What the kernel's drivers say of their hardware: node, and what it decodes. Encoders are left out.
@@ -49,10 +49,10 @@ def guest(board, *command, options=(), timeout=200):
     return subprocess.run(arguments, capture_output=True, text=True, check=False, cwd=ROOT, timeout=timeout + 900)
 
 
-def decode(board, *codecs, runs=1, options=()):
-    """What GStreamer's kernel-direct decoders make the board do: a list of the objects of board_streams.py."""
-    result = guest(board, 'python3', 'tests/guest/board_streams.py', str(runs), *(STREAMS[codec] for codec in codecs),
-                   options=options)
+def decode(board, *codecs, client='kernel', runs=1, options=()):
+    """What a client makes the board do: a list of the objects of board_streams.py."""
+    result = guest(board, 'python3', 'tests/guest/board_streams.py', client, str(runs),
+                   *(STREAMS[codec] for codec in codecs), options=options)
     if result.returncode:
         raise AssertionError(f'{board}: the guest ended with {result.returncode}:\n{result.stderr}')
     return [json.loads(line) for line in result.stdout.splitlines()]
@@ -143,8 +143,8 @@ class Faults(unittest.TestCase):
         for board, codec in (('rk3399', 'h264'), ('rk3588', 'hevc'), ('imx8mq', 'vp8'), ('h3', 'mpeg2')):
             with self.subTest(board=board, codec=codec), tempfile.NamedTemporaryFile('r') as dmesg:
                 knob = '/sys/module/fakeboard/parameters/hang_every'
-                script = f'echo 7 >{knob}; python3 tests/guest/board_streams.py 1 {STREAMS[codec]}; ' \
-                         f'echo 0 >{knob}; python3 tests/guest/board_streams.py 1 {STREAMS[codec]}'
+                script = f'echo 7 >{knob}; python3 tests/guest/board_streams.py kernel 1 {STREAMS[codec]}; ' \
+                         f'echo 0 >{knob}; python3 tests/guest/board_streams.py kernel 1 {STREAMS[codec]}'
                 result = guest(board, 'sh', '-c', script, options=('--dmesg', dmesg.name))
                 hung, after = [json.loads(line) for line in result.stdout.splitlines()]
                 self.assertEqual(hung['outcomes']['hung'], 1)
@@ -153,20 +153,48 @@ class Faults(unittest.TestCase):
 
 
 class WithTheDriver(unittest.TestCase):
-    def test_larger_decoder_is_chosen(self):
-        """RK3588 has H.264 twice. The one that takes larger pictures than 1080p is taken, through libva."""
+    """The same through libva: FFmpeg, which ends at the first picture that is reported as damaged."""
+
+    @classmethod
+    def setUpClass(cls):
         if not os.path.exists(DRIVER):
-            self.skipTest(f'{DRIVER} is not built')
-        with tempfile.TemporaryDirectory(prefix='board_test.') as folder:
-            shutil.copy(DRIVER, folder)
-            command = 'ffmpeg -nostdin -v error -hwaccel vaapi -hwaccel_output_format vaapi -vaapi_device ' \
-                      '/dev/dri/renderD128 -i fixtures/h264/main-b.h264 -vf hwdownload,format=nv12 -f null -; ' \
-                      'cat /sys/kernel/debug/fakeboard/jobs'
-            result = guest('rk3588', 'sh', '-c', command,
-                           options=('--share', folder, '--env', f'LIBVA_DRIVERS_PATH={folder}', '--env',
-                                    'LIBVA_DRIVER_NAME=v4l2_request'))
-        self.assertIn('vdpu2@fdb50000 0\n', result.stdout, result.stderr)
-        self.assertNotIn('vdpu381@fdc38100 0\n', result.stdout, result.stderr)
+            raise unittest.SkipTest(f'{DRIVER} is not built')
+        cls.folder = tempfile.mkdtemp(prefix='board_test.')
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        shutil.copy(DRIVER, cls.folder)
+
+    def decode(self, board, *codecs, options=()):
+        return decode(board, *codecs, client='libva',
+                      options=('--share', self.folder, '--env', f'LIBVA_DRIVERS_PATH={self.folder}', '--env',
+                               'LIBVA_DRIVER_NAME=v4l2_request', *options))
+
+    def test_streams(self):
+        """Every picture is a job of the right engine, in the right order. RK3588 has H.264 twice: the larger is taken."""
+        for board, engines in ENGINES.items():
+            for codec, result in zip(engines, self.decode(board, *engines)):
+                with self.subTest(board=board, codec=codec):
+                    order = display_order(STREAMS[codec])
+                    engine = 'vdpu381' if (board, codec) == ('rk3588', 'h264') else engines[codec]
+                    self.assertEqual((result['status'], result['jobs'], result['outcomes'], result['pictures']),
+                                     (0, {engine: len(order)}, {'done': len(order)}, len(order)), result['errors'])
+                    self.assertEqual([job for job, _, _ in result['stamps']], order)
+
+    def faulty(self, knob, outcome):
+        """Where every 5th job goes wrong, all pictures before the first of them in display are good, and it is not."""
+        for board, codec in (('rk3399', 'h264'), ('rk3399', 'vp8'), ('rk3576', 'hevc'), ('imx8mq', 'vp9'), ('h3', 'mpeg2')):
+            with self.subTest(board=board, codec=codec):
+                order = display_order(STREAMS[codec])
+                faulty, = self.decode(board, codec, options=('--module-arg', f'{knob}=5'))
+                self.assertGreaterEqual(faulty['outcomes'][outcome], 1)
+                self.assertNotEqual(faulty['status'], 0)
+                first = min(at for at, job in enumerate(order) if job % 5 == 0)
+                self.assertEqual([job for job, _, _ in faulty['stamps']], order[:first])
+
+    def test_failing_jobs(self):
+        self.faulty('fail_every', 'failed')
+
+    def test_hanging_jobs(self):
+        self.faulty('hang_every', 'hung')
 
 
 if __name__ == '__main__':
