@@ -6,11 +6,11 @@ Nth one in decode order), and the entries of a DPB are put in that order. Values
 out."""
 
 import collections
-import difflib
-import fnmatch
-import os
 import re
 
+from differences import Differences, Job, pairs
+
+EXCEPTIONS = 'payload_exceptions.tsv'
 # The event that begins a job.
 FIRST = {
     'mpeg2': 'v4l2_ctrl_mpeg2_sequence',
@@ -39,15 +39,6 @@ DPB_FIELDS = (
 REFERENCE = re.compile(r'\[(\d+)\]: fields (\S*) index (\d+)')
 TIMESTAMP = re.compile(r'_ts$|^hevc_dpb_entry\.timestamp$')
 UNUSED = 'unused'
-
-
-class Job:
-    """One request: fields of its controls by name, number of its picture in decode order, payload as (bytes, md5)."""
-
-    def __init__(self):
-        self.fields = {}
-        self.tables = collections.defaultdict(list)  # events that come several times for a job
-        self.picture, self.payload = None, None
 
 
 def short_name(event):
@@ -204,43 +195,21 @@ def read(path, codec):
         return parse((line.rstrip('\n') for line in file), codec)
 
 
-def read_exceptions(path):
-    """Rows of (codec, file, field, value of libva, value of kernel-direct), each a glob, and the reason."""
-    if not os.path.exists(path):
-        return []
-    with open(path, encoding='utf-8') as file:
-        rows = [line.rstrip('\n').split('\t') for line in file if line.strip() and not line.startswith('#')]
-    return [(tuple(cells[:5]), cells[5]) for cells in rows[1:]]
-
-
 class Summary:
     """Comparison of all streams: fields that are equal everywhere, and each difference once."""
 
+    excused = ()  # no stream's frames
+    PATTERNS = 5  # of an exception: codec, file, field, value of libva, value of kernel-direct
+
     def __init__(self, exceptions):
-        self.exceptions = exceptions
+        self.differences = Differences(exceptions)
         self.values = collections.defaultdict(
             lambda: collections.defaultdict(lambda: [0, 0])
         )  # codec -> field -> [equal, all]
-        self.differences = (
-            collections.OrderedDict()
-        )  # (codec, field, reason) -> [values, streams, stream, picture, libva, kdirect]
-
-    def reason(self, stream, field, ours, theirs):
-        """Why a difference is as it should be, or None."""
-        words = (stream.codec, stream.name, field, ours, theirs)
-        return next(
-            (reason for patterns, reason in self.exceptions if all(map(fnmatch.fnmatchcase, words, patterns))), None
-        )
 
     def differ(self, stream, picture, field, ours, theirs):
         """Keeps a difference. Returns 1 if it is not explained."""
-        reason = self.reason(stream, field, ours, theirs)
-        entry = self.differences.setdefault(
-            (stream.codec, field, reason), [0, set(), stream.key(), picture, ours, theirs]
-        )
-        entry[0] += 1
-        entry[1].add(stream.key())
-        return reason is None
+        return self.differences.differ((stream.codec,), stream.name, stream, picture, field, ours, theirs) is None
 
     def add(self, stream, libva, kdirect):
         """Counts one stream. Returns what is wrong with it in words, or None."""
@@ -269,8 +238,8 @@ class Summary:
         for codec, fields in sorted(self.values.items()):
             mine = [
                 (field, reason)
-                for key_codec, field, reason in self.differences
-                if key_codec == codec and field != 'jobs'
+                for group, field, reason in self.differences.found
+                if group == (codec,) and field != 'jobs'
             ]
             unexplained = {field for field, reason in mine if not reason}
             explained = {field for field, _ in mine} - unexplained
@@ -279,43 +248,8 @@ class Summary:
                 f'{codec}: payloads equal in {len(fields) - len(explained) - len(unexplained)} / {len(fields)} fields, '
                 f'{len(explained)} explained, {len(unexplained)} not; in {same} / {every} values'
             )
-        for (codec, field, reason), entry in sorted(
-            self.differences.items(), key=lambda item: (bool(item[0][2]), item[0][0], -item[1][0])
-        ):
-            count, streams, stream, picture, ours, theirs = entry
-            print(
-                f'  {codec} {field}: {count} times in {len(streams)} streams; {stream} picture {picture}: '
-                f'libva {clip(ours)}, kdirect {clip(theirs)}' + (f'\n    explained: {reason}' if reason else '')
-            )
-        return all(reason for _, _, reason in self.differences)
-
-
-def pairs(libva, kdirect):
-    """Jobs in order; where one client sent more than the other, those with equal payloads, and no others.
-
-    The pictures of kdirect are then counted as libva counts them."""
-    if len(libva) == len(kdirect):
-        return list(zip(libva, kdirect))
-    payloads = ([job.payload or at for at, job in enumerate(jobs)] for jobs in (libva, kdirect))
-    blocks = difflib.SequenceMatcher(None, *payloads, autojunk=False).get_matching_blocks()
-    found = [(libva[a + at], kdirect[b + at]) for a, b, size in blocks for at in range(size)]
-    numbers = {theirs.picture: ours.picture for ours, theirs in found}
-    return [(ours, renumbered(theirs, numbers)) for ours, theirs in found]
-
-
-def renumbered(job, numbers):
-    other = Job()
-    other.payload, other.picture = job.payload, numbers[job.picture]
-    other.fields = {
-        field: re.sub(r'#(\d+)', lambda found: f'#{numbers.get(int(found[1]), "other")}', value)
-        for field, value in job.fields.items()
-    }
-    return other
+        return self.differences.print_rows()
 
 
 def describe(payload):
     return f'{payload[0]} bytes {payload[1]}' if payload else 'not traced'
-
-
-def clip(value, length=100):
-    return repr(value) if len(value) <= length else repr(value[:length]) + '...'

@@ -14,6 +14,7 @@ import streams as library
 HERE = os.path.dirname(os.path.realpath(__file__))
 RUNNER = os.path.join(HERE, 'runner.py')
 BOOT_TIME = 60  # for a guest to come up
+INFO = 'v4l2-request-info'
 TRACE_KB = 65536  # a ring buffer for the longest stream
 DIED = {'frames': [], 'status': None, 'log': '', 'seconds': 0}
 
@@ -33,6 +34,10 @@ class Place:
     def display(self):
         """The node that libva is given."""
         return '/dev/dri/renderD128'
+
+    def info(self):
+        """The tool that tells which node serves what, where there may be several."""
+        return None
 
     def run(self, tasks, done):
         """Calls done(task, result) for each task. A task that takes the place with it has the result DIED."""
@@ -65,11 +70,13 @@ class Place:
             json.dump(
                 {
                     'driver': options.driver_folder,
+                    'info': self.info(),
                     'display': self.display(),
                     'jobs': jobs,
                     'timeout': options.timeout,
                     'trace_kb': TRACE_KB,
                     'trace': self.folder if options.payloads else None,
+                    'job_log': bool(options.payloads and options.board),
                     'tasks': tasks,
                 },
                 file,
@@ -102,11 +109,14 @@ class Place:
 class Guest(Place):
     name = 'guest'
 
+    def info(self):
+        return os.path.join(self.options.build, 'src', INFO) if self.options.board else None
+
     def command(self, jobs_file, limit, jobs):
         options = self.options
         trace = (
             ['--cpus', '1', '--kernel-arg', 'trace_clock=counter']
-            if options.payloads
+            if options.payloads and not options.board
             else ['--cpus', str(max(2, jobs))]
         )
         arguments = [argument for each in options.module_arg for argument in ('--module-arg', each)]
@@ -114,14 +124,15 @@ class Guest(Place):
             arguments += ['--module-arg', 'slice_based=1']
         if options.device == 'daedalus':
             arguments += ['--daedalus', os.path.join(options.build, 'daedalus')]
+        if options.board:  # pictures tell by each byte which job they come from
+            arguments += ['--module-arg', 'pattern=1']
         shared = {self.folder, library.cache_dir(), os.path.realpath(options.vectors), os.path.realpath(options.build)}
         for path in sorted(shared):
             arguments += ['--share', path]
         return [
             os.path.join(os.path.dirname(HERE), 'guest'),
             'run',
-            '--device',
-            options.device,
+            *(['--board', options.board] if options.board else ['--device', options.device]),
             '--mem',
             options.mem,
             '--timeout',
@@ -144,6 +155,10 @@ class Here(Place):
     """This machine itself: a board."""
 
     name = 'runner'
+
+    def info(self):
+        build = self.options.build
+        return os.path.join(build, 'src', INFO) if build else INFO
 
     def command(self, jobs_file, limit, jobs):
         return ['timeout', '--kill-after=5', str(limit), 'python3', RUNNER, jobs_file]

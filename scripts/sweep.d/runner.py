@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The part of the sweep that runs where the device is, in the guest or on a board: decodes streams, and prints one line of JSON for each event.
+"""The part of the sweep that runs where the device is, in the guest or on a board: decodes streams, and prints one line
+of JSON for each event.
 
-runner.py JOBS.json: {"driver": DIR (null: as installed), "display": NODE, "jobs": N, "timeout": S, "trace": DIR or null, "trace_kb": N, "tasks": [{"id",
-"codec", "column", "path", "format", "mismatch"}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end",
+runner.py JOBS.json: {"driver": DIR (null: as installed), "info": v4l2-request-info, on a board (else null), "display":
+NODE, "jobs": N, "timeout": S, "trace": DIR or null, "trace_kb": N, "job_log": whether the trace is that of a board, "tasks":
+[{"id", "codec", "column", "path", "format", "mismatch"}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end",
 "frames": [...], "status", "log", "seconds", "error"}.
 
 A frame is "BYTES:MD5": size and hash of its visible part as tight NV12 (P010)."""
@@ -43,6 +45,8 @@ IDLE = re.compile(r' 0 decode errors| is left out: (does not decode|the device d
 LOG_LIMIT = 3000
 GDP_HEADER = 62  # bytes
 TRACING = '/sys/kernel/tracing'
+JOB_LOG = '/sys/kernel/debug/fakeboard/log'
+VA_NAMES = {'mpeg2': 'MPEG2', 'h264': 'H264', 'hevc': 'HEVC', 'vp8': 'VP8', 'vp9': 'VP9', 'av1': 'AV1'}
 
 
 def libva_command(task, display):
@@ -84,7 +88,7 @@ def gst_elements(task):
         elements = elements.replace('ivfparse', 'matroskademux')
     if task['column'] == 'libva':
         return re.sub(r'v4l2sl\w+dec$', VA_DECODERS[task['codec']], elements)
-    return elements
+    return re.sub(r'v4l2sl\w+dec$', task.get('element', r'\g<0>'), elements)
 
 
 def gst_command(task):
@@ -222,6 +226,39 @@ def write(path, text):
         file.write(text)
 
 
+def nodes_of_driver(tool):
+    """Codec -> the node by which the driver decodes it."""
+    told = subprocess.run([tool, '--json'], capture_output=True, check=False).stdout
+    profiles = json.loads(told)['profiles']
+    return {
+        codec: row['by'].split()[0]
+        for codec, va in VA_NAMES.items()
+        for name, row in profiles.items()
+        if row['offered'] and name.startswith('VAProfile' + va)
+    }
+
+
+def elements_of_nodes(nodes):
+    """Codec -> GStreamer's element for that node: where several nodes have a codec, it has one for each."""
+    listed = subprocess.run(['gst-inspect-1.0', 'v4l2codecs'], capture_output=True, check=False, text=True).stdout
+    found = {}
+    for codec, node in nodes.items():
+        short = re.search(r'v4l2sl(\w+)dec$', PARSERS[codec])[1]
+        for name in re.findall(rf'\bv4l2sl(?:video\d+)?{short}dec\b', listed):
+            about = subprocess.run(['gst-inspect-1.0', name], capture_output=True, check=False, text=True).stdout
+            if re.search(rf'video-device +:[^"]*"{re.escape(node)}"', about):
+                found[codec] = name
+    return found
+
+
+def end_job_log(target):
+    with open(JOB_LOG, 'rb') as source, open(target, 'wb') as file:
+        while data := source.read(1 << 20):
+            file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def start_trace(codec):
     """visl afresh, so that none of the payloads of the last stream are left; its events into an empty ring buffer."""
     subprocess.run(['rmmod', 'visl'], check=False, stderr=subprocess.DEVNULL)
@@ -277,16 +314,26 @@ def main():
     def run(task):
         say(task, event='start')
         try:
-            if settings['trace']:
+            target = os.path.join(settings['trace'] or '', f'{task["id"]}.trace')
+            if settings['job_log']:
+                write(JOB_LOG, 'anew')
+            elif settings['trace']:
                 start_trace(task['codec'])
             result = decode(task, settings)
-            if settings['trace']:
-                end_trace(os.path.join(settings['trace'], f'{task["id"]}.trace'))
+            if settings['job_log']:
+                end_job_log(target)
+            elif settings['trace']:
+                end_trace(target)
         except Exception as failure:  # pylint: disable=broad-except  # one stream must not end the others
             result = {'frames': [], 'status': None, 'error': f'runner: {failure!r}', 'log': '', 'seconds': 0}
         say(task, event='end', **result)
 
-    if settings['trace']:
+    if settings['info']:
+        elements = elements_of_nodes(nodes_of_driver(settings['info']))
+        for task in settings['tasks']:
+            if task['codec'] in elements:
+                task['element'] = elements[task['codec']]
+    if settings['trace'] and not settings['job_log']:
         write(f'{TRACING}/buffer_size_kb', str(settings['trace_kb']))
     waiting = settings['tasks'][::-1]
 

@@ -8,7 +8,8 @@ import os
 import streams
 
 MATCH, DECLINED, CLIENT, KNOWN = 'match', 'match (declined)', 'match (but for GStreamer)', 'known (stream_exceptions.tsv)'
-GOOD = (MATCH, DECLINED, CLIENT, KNOWN)
+EXPLAINED = 'explained (board_exceptions.tsv)'
+GOOD = (MATCH, DECLINED, CLIENT, KNOWN, EXPLAINED)
 
 
 def read_exceptions(path, client=None):

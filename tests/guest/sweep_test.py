@@ -12,10 +12,13 @@ import sys
 import tempfile
 import types
 import unittest
+import zlib
 
 sys.dont_write_bytecode = True
 SCRIPTS = os.path.join(os.path.dirname(os.path.realpath(__file__)), '../../scripts')
 sys.path.insert(0, os.path.join(SCRIPTS, 'sweep.d'))
+import board as boards  # pylint: disable=wrong-import-position
+import differences  # pylint: disable=wrong-import-position
 import h264_rewrite  # pylint: disable=wrong-import-position
 import mpeg2_rewrite  # pylint: disable=wrong-import-position
 import payload  # pylint: disable=wrong-import-position
@@ -351,8 +354,12 @@ class Payload(unittest.TestCase):
 
     def test_tables_of_exceptions_are_well_formed(self):
         folder = os.path.dirname(os.path.realpath(__file__))
-        for patterns, reason in payload.read_exceptions(os.path.join(folder, 'payload_exceptions.tsv')):
+        for patterns, reason in differences.read_exceptions(os.path.join(folder, 'payload_exceptions.tsv'), 5):
             self.assertEqual(len(patterns), 5)
+            self.assertGreater(len(reason), 20)
+        for patterns, reason in differences.read_exceptions(os.path.join(folder, 'board_exceptions.tsv'), 7):
+            self.assertEqual(len(patterns), 7)
+            self.assertRegex(patterns[4], r'^(\*|[0-9a-f]{8})$')
             self.assertGreater(len(reason), 20)
         for patterns, reason in judge.read_exceptions(os.path.join(folder, 'kdirect_exceptions.tsv')):
             self.assertEqual(len(patterns), 2)
@@ -410,12 +417,94 @@ class Guests(unittest.TestCase):
         os.close(writing)
 
 
+JOB_LOG = """\
+rkvdec 1 job done
+rkvdec 1 stream 7 11111111
+rkvdec 1 reg 0x00c/picpar 00000001
+rkvdec 1 reg 0x0a8/pps table@0x018+0x20
+rkvdec 1 table 0x018 64 {first}
+rkvdec 1 row 0x018 0x00000 {zeros}
+rkvdec 1 row 0x018 0x00020 01020304{rest}
+rkvdec 2 job done
+rkvdec 2 stream 9 22222222
+rkvdec 2 reg 0x028/ref0 frame1+0xe
+rkvdec 2 table 0x018 64 {second}
+rkvdec 2 row 0x018 0x00020 {words}{rest}
+"""
+
+
+def job_log(words='05060708', tail=''):
+    """Two jobs: a register and a table that stay for the second, but for the first word behind the PPS pointer."""
+    rest = '00' * 28
+    tables = [bytes.fromhex('00' * 32 + word + rest) for word in ('01020304', words)]
+    first, second = (f'{zlib.crc32(table):08x}' for table in tables)
+    text = JOB_LOG.format(first=first, second=second, zeros='00' * 32, rest=rest, words=words)
+    return (text + tail).splitlines()
+
+
+class JobLog(unittest.TestCase):
+    def compare(self, ours, theirs, *exceptions):
+        summary = boards.Summary(exceptions, 'rk3399')
+        words = summary.add(stream(), boards.parse(ours), boards.parse(theirs))
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            good = summary.print_table()
+        return words, good, output.getvalue()
+
+    def rule(self, field, bits):
+        return (('rk*', 'rkvdec', 'h264/*', field, bits, '*', '*'), 'clause 1.2.3')
+
+    def test_a_job_is_all_that_the_hardware_has(self):
+        jobs = boards.parse(job_log())
+        self.assertEqual([job.picture for job in jobs], [1, 2])
+        self.assertEqual(jobs[1].payload, (9, '22222222'))
+        self.assertEqual(jobs[1].fields['0x00c/picpar'], '00000001')  # written before the first job only
+        self.assertEqual(jobs[1].fields['0x028/ref0'], '#1+0xe')
+        self.assertEqual([job.tables['0x018'][32:37].hex() for job in jobs], ['0102030400', '0506070800'])
+
+    def test_rows_that_are_not_the_table_are_noticed(self):
+        lines = [line.replace('05060708', '05060709') for line in job_log()]
+        self.assertRaises(ValueError, boards.parse, lines)
+
+    def test_equal(self):
+        words, good, output = self.compare(job_log(), job_log())
+        self.assertTrue(words is None and good)
+        self.assertTrue(output.endswith('rk3399 all: jobs equal 2 / 2; streams equal 1, explained 0, different 0\n'))
+
+    def test_a_difference_is_shown_by_the_register_that_points_at_it(self):
+        words, good, output = self.compare(job_log(), job_log('05060f08'))
+        self.assertEqual((words, good), ('1 of 2 jobs differ', False))
+        self.assertIn("rk3399 rkvdec 0x0a8/pps[0]+0x0: 1 times in 1 streams; h264/a.h264 picture 2: libva '05060708', "
+                      "kdirect '05060f08'", output)
+        self.assertIn('jobs equal 1 / 2; streams equal 0, explained 0, different 1', output)
+
+    def test_an_exception_explains_the_bits_that_it_names(self):
+        for mask, good in (('00000800', True), ('00000f00', True), ('*', True), ('fffff7ff', False)):
+            with self.subTest(mask):
+                self.assertEqual(self.compare(job_log(), job_log('05060f08'), self.rule('*/pps?0?+0x0', mask))[1], good)
+        self.assertFalse(self.compare(job_log(), job_log('05060f08'), self.rule('*/pps?0?+0x4', '*'))[1])
+        both = self.rule('*', '00000800'), self.rule('*', '0000000f')
+        self.assertTrue(self.compare(job_log(), job_log('05060f00'), *both)[1])
+        self.assertFalse(self.compare(job_log(), job_log('05060f00'), *both[:1])[1])
+
+    def test_a_register_that_is_not_written_any_more_keeps_its_value(self):
+        other = [line.replace('picpar 00000001', 'picpar 00000002') for line in job_log()]
+        self.assertEqual(self.compare(job_log(), other)[0], '2 of 2 jobs differ')
+
+    def test_a_missing_job_fails(self):
+        words, good, output = self.compare(job_log(), job_log()[:7])
+        self.assertEqual((words, good), ('libva caused 2 jobs, kdirect 1', False))
+        self.assertIn('jobs equal 1 / 2', output)
+
+    def test_no_job_fails(self):
+        self.assertFalse(self.compare([], [])[1])
+
+
 class Table(unittest.TestCase):
     """The report, its JSON, and its exit status."""
 
     def report(self, libva, device='daedalus'):
         with tempfile.TemporaryDirectory() as folder:
-            options = types.SimpleNamespace(
+            options = types.SimpleNamespace(board=None,
                 device=device, payloads=False, columns=['libva', 'kdirect', 'sw'], logs=0, keep=None, libva='ffmpeg'
             )
             made = stream()

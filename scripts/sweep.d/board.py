@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""Reads the job log of a board (docs/fakeboard.md), and compares what two clients make the kernel tell the hardware.
+
+A job is what the hardware has at its start: all registers that were written so far, and the whole of every table. In
+a table, a field is a word of 4 bytes, named by the register that points at or before it."""
+
+import collections
+import fnmatch
+import re
+import zlib
+
+from differences import Differences, Job, pairs
+
+EXCEPTIONS = 'board_exceptions.tsv'
+# What each board decodes of what the driver has.
+BOARDS = {
+    'rk3399': ('mpeg2', 'h264', 'hevc', 'vp8', 'vp9'),
+    'rk3568': ('mpeg2', 'h264', 'vp8'),
+    'rk3588': ('mpeg2', 'h264', 'hevc', 'vp8'),
+    'rk3576': ('h264', 'hevc'),
+    'rk3288': ('mpeg2', 'h264', 'hevc', 'vp8'),
+    'imx8mq': ('mpeg2', 'h264', 'hevc', 'vp8', 'vp9'),
+    'h3': ('mpeg2', 'h264', 'hevc', 'vp8'),
+}
+ROWS_SHOWN = 60  # of differences
+LARGEST_TABLE = 1 << 20  # bytes, of which the log has rows
+TABLE_AT = re.compile(r'table@(\S+?)\+0x([0-9a-f]+)$')
+
+
+class Records:
+    """An array in a table: what is compared is a unit of each record."""
+
+    def __init__(self, size, count, name='', start=0, unit=4):
+        self.size, self.count, self.name, self.start, self.unit = size, count, name, start, unit
+
+
+# By engine, codec and register: parameter sets by their id; the reference sets of HEVC, whole ones; matrices of MPEG-2.
+HEVC_SETS = (
+    Records(4, 32, '.long_term'),
+    Records(48, 64, '.short_term', start=128, unit=48),
+)
+QUANTISERS = (Records(64, 2, '.luma'), Records(64, 2, '.chroma', start=128))
+RECORDS = {
+    ('vdpu1', 'mpeg2', '0x4a0'): QUANTISERS,
+    ('vdpu2', 'mpeg2', '0x4f4'): QUANTISERS,
+    ('g1', 'mpeg2', '0x0a0'): QUANTISERS,
+    ('rkvdec', 'h264', 'pps'): (Records(32, 256),),
+    ('vdpu381', 'h264', 'pps'): (Records(48, 256),),
+    ('vdpu383', 'h264', 'pps'): (Records(176, 256),),
+    ('rkvdec', 'hevc', 'pps'): (Records(80, 64),),
+    ('rkvdec', 'hevc', 'rps'): (Records(32, 600),),
+    ('vdpu381', 'hevc', 'pps'): (Records(112, 64),),
+    ('vdpu381', 'hevc', 'rps'): HEVC_SETS,
+    ('vdpu383', 'hevc', 'rps'): HEVC_SETS,
+}
+
+
+class BoardJob(Job):
+    """tables: PLACE -> bytes, of those that the log has rows of."""
+
+    def __init__(self, engine, picture, before):
+        super().__init__()
+        self.engine, self.picture = engine, picture
+        self.fields = dict(before.fields) if before else {}
+        self.tables = dict(before.tables) if before else {}
+        self.digests = {}
+
+
+def parse(lines):
+    """The jobs of a log, in order."""
+    jobs, last = [], {}
+    for line in lines:
+        engine, number, kind, *words = line.split()
+        if kind == 'job':
+            if jobs:
+                complete(jobs[-1])
+            last[engine] = BoardJob(engine, int(number), last.get(engine))
+            jobs.append(last[engine])
+            jobs[-1].fields['outcome'] = words[0]
+        else:
+            READERS[kind](jobs[-1], *words)
+    if jobs:
+        complete(jobs[-1])
+    return jobs
+
+
+def read_stream(job, size, digest):
+    job.payload = (int(size), digest)
+    job.fields['stream'] = f'{size} bytes {digest}'
+
+
+def read_register(job, place, value):
+    job.fields[place] = picture_number(value)
+
+
+def read_port(job, place, *values):
+    for field in [field for field in job.fields if field.startswith(place + '[')]:
+        del job.fields[field]
+    job.fields.update({f'{place}[{at}]': value for at, value in enumerate(values[:-2])})
+    job.fields[place] = ' '.join(values[-2:])
+
+
+def read_sram(job, offset, *values):
+    for at, value in enumerate(values):
+        if value != '-':
+            job.fields[f'sram+{int(offset, 16) + 4 * at:#05x}'] = picture_number(value)
+
+
+def read_table(job, place, size, digest):
+    if int(size) > LARGEST_TABLE:
+        job.fields[f'table@{place}'] = f'{size} bytes {digest}'
+        return
+    job.fields[f'table@{place}'] = f'{size} bytes'
+    job.digests[place] = int(digest, 16)
+    if len(job.tables.get(place, b'')) != int(size):
+        job.tables[place] = bytes(int(size))
+
+
+def read_row(job, place, offset, data):
+    at, table = int(offset, 16), job.tables[place]
+    if isinstance(table, bytes):  # jobs share what does not change
+        table = job.tables[place] = bytearray(table)
+    table[at : at + len(data) // 2] = bytes.fromhex(data)
+
+
+def complete(job):
+    """The log is read right if each table has the digest that the log says it has."""
+    for place, digest in job.digests.items():
+        job.tables[place] = bytes(job.tables[place])
+        if zlib.crc32(job.tables[place]) != digest:
+            raise ValueError(f'{job.engine} {job.picture}: the rows of table {place} are not its digest')
+
+
+READERS = {
+    'stream': read_stream,
+    'reg': read_register,
+    'port': read_port,
+    'sram': read_sram,
+    'table': read_table,
+    'row': read_row,
+}
+
+
+def picture_number(value):
+    return re.sub(r'^frame(\d+)', r'#\1', value)
+
+
+def read(path, _codec=None):
+    with open(path, encoding='ascii') as file:
+        return parse(file)
+
+
+def differing(ours, theirs, codec):
+    """(field, value of ours, of theirs) of all that is not equal in two jobs."""
+    if ours.engine != theirs.engine:
+        yield 'engine', ours.engine, theirs.engine
+        return
+    for field in sorted(set(ours.fields) | set(theirs.fields)):
+        values = ours.fields.get(field, 'absent'), theirs.fields.get(field, 'absent')
+        if values[0] != values[1]:
+            yield field, *values
+    for place in sorted(set(ours.tables) & set(theirs.tables)):
+        yield from differing_in_table(ours, place, ours.tables[place], theirs.tables[place], codec)
+
+
+def differing_in_table(job, place, one, other, codec):
+    if one == other:
+        return
+    pointers, at, length = pointers_into(job, place), 0, min(len(one), len(other))
+    while at < length:
+        field, step = table_field(job.engine, codec, pointers, place, at)
+        values = one[at : at + step], other[at : at + step]
+        if values[0] != values[1]:
+            yield field, *(value.hex() for value in values)
+        at += step
+
+
+def pointers_into(job, place):
+    """(offset, register) of all registers that point into a table, the last first."""
+    found = []
+    for field, value in job.fields.items():
+        match = TABLE_AT.match(value)
+        if match and match[1] == place:
+            found.append((int(match[2], 16), field))
+    return sorted(found, reverse=True)
+
+
+def table_field(engine, codec, pointers, place, at):
+    """Name and size of the field at an offset of a table: by the register that points at or before it."""
+    start, name = next(((start, name) for start, name in pointers if start <= at), (0, f'table@{place}'))
+    offset = at - start
+    for records in RECORDS.get((engine, codec, name.rsplit('/')[-1]), ()):
+        if records.start <= offset < records.start + records.size * records.count:
+            index, inside = divmod(offset - records.start, records.size)
+            part = '' if records.unit == records.size else f'+{inside:#x}'
+            return f'{name}{records.name}[{index}]{part}', records.unit
+    return f'{name}+{offset:#x}', 4
+
+
+class BitDifferences(Differences):
+    """Of a number, an exception explains some bits; a difference is explained if each of its bits is."""
+
+    def reason(self, *words):
+        *where, ours, theirs = words
+        try:
+            left = int(ours, 16) ^ int(theirs, 16)
+        except ValueError:
+            left = None
+        reasons = []
+        for (*patterns, bits, one, other), reason in self.exceptions:
+            if not all(map(fnmatch.fnmatchcase, (*where, ours, theirs), (*patterns, one, other))):
+                continue
+            if bits == '*':
+                return ' '.join([*reasons, reason])
+            if left is not None and left & int(bits, 16):
+                left &= ~int(bits, 16)
+                reasons.append(reason)
+                if not left:
+                    return ' '.join(reasons)
+        return None
+
+
+class Summary:
+    """Comparison of all streams of a board: jobs and streams that are equal, explained, different."""
+
+    PATTERNS = 7  # of an exception: board, engine, codec/file, field, bits, value of libva, value of kernel-direct
+
+    def __init__(self, exceptions, board):
+        self.board, self.differences = board, BitDifferences(exceptions)
+        self.jobs = collections.defaultdict(collections.Counter)  # codec -> equal, explained, different, all
+        self.streams = collections.defaultdict(collections.Counter)  # codec -> equal, explained, different
+        self.excused = set()  # streams of which it is explained that one client had more jobs: frames tell their job
+
+    def differ(self, stream, job, field, ours, theirs):
+        """Keeps a difference. Returns whether it is not explained."""
+        group = (self.board, job.engine if job else '-')
+        return not self.differences.differ(group, stream.key(), stream, job.picture if job else 0, field, ours, theirs)
+
+    def add(self, stream, libva, kdirect):
+        """Counts one stream. Returns what is wrong with it in words, or None."""
+        counts, words = collections.Counter(), None
+        if len(libva) != len(kdirect) or not libva:
+            unexplained = self.differ(stream, (libva or kdirect or [None])[0], 'jobs', str(len(libva)), str(len(kdirect)))
+            counts['different' if unexplained else 'explained'] += abs(len(libva) - len(kdirect)) or 1
+            words = f'libva caused {len(libva)} jobs, kdirect {len(kdirect)}' if unexplained else None
+            if not unexplained:
+                self.excused.add(stream.key())
+        for ours, theirs in pairs(libva, kdirect):
+            found = [self.differ(stream, ours, *values) for values in differing(ours, theirs, stream.codec)]
+            counts['different' if any(found) else 'explained' if found else 'equal'] += 1
+        self.jobs[stream.codec] += counts
+        self.jobs[stream.codec]['all'] += sum(counts.values())
+        outcome = 'different' if counts['different'] else 'explained' if counts['explained'] else 'equal'
+        self.streams[stream.codec][outcome] += 1
+        return words or (f'{counts["different"]} of {sum(counts.values())} jobs differ' if counts['different'] else None)
+
+    def print_table(self):
+        """Returns whether all is equal or explained."""
+        good = self.differences.print_rows(ROWS_SHOWN)
+        for codec in sorted(self.jobs):
+            self.print_counts(codec, self.jobs[codec], self.streams[codec])
+        self.print_counts('all', sum(self.jobs.values(), collections.Counter()),
+                          sum(self.streams.values(), collections.Counter()))
+        return good and bool(self.jobs)
+
+    def print_counts(self, what, jobs, streams):
+        print(f'{self.board} {what}: jobs equal {jobs["equal"]} / {jobs["all"]}; streams equal {streams["equal"]}, '
+              f'explained {streams["explained"]}, different {streams["different"]}')

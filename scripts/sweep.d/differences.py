@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Compares what two clients hand over, job by job, and keeps each difference once, with the reason if there is one."""
+
+import collections
+import copy
+import difflib
+import fnmatch
+import os
+import re
+
+
+class Job:
+    """One job: what is in it by name, number of its picture in decode order, payload as (bytes, digest).
+
+    A value names a picture by #N: the one with that number."""
+
+    def __init__(self):
+        self.fields = {}
+        self.tables = collections.defaultdict(list)  # what has rows: events that come several times, or memory
+        self.picture, self.payload = None, None
+
+
+def read_exceptions(path, patterns):
+    """Rows of so many globs, as the table's first line names them, and the reason."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding='utf-8') as file:
+        rows = [line.rstrip('\n').split('\t') for line in file if line.strip() and not line.startswith('#')]
+    return [(tuple(cells[:patterns]), cells[patterns]) for cells in rows[1:]]
+
+
+class Differences:
+    """Each difference once: how often, where first, and why it is as it should be, if it is."""
+
+    def __init__(self, exceptions):
+        self.exceptions = exceptions
+        self.found = collections.OrderedDict()  # (group, field, reason) -> [times, streams, stream, picture, ours, theirs]
+
+    def reason(self, *words):
+        """Why a difference is as it should be, or None."""
+        return next(
+            (reason for patterns, reason in self.exceptions if all(map(fnmatch.fnmatchcase, words, patterns))), None
+        )
+
+    def differ(self, group, name, stream, picture, field, ours, theirs):
+        """Keeps a difference between two values of a field. Returns the reason, or None if it is not explained.
+
+        group, name of the stream, field and both values are what the patterns of the exceptions have to match."""
+        reason = self.reason(*group, name, field, ours, theirs)
+        entry = self.found.setdefault((group, field, reason), [0, set(), stream.key(), picture, ours, theirs])
+        entry[0] += 1
+        entry[1].add(stream.key())
+        return reason
+
+    def print_rows(self, most=None):
+        """What is not explained first. Returns whether all is explained."""
+        rows = sorted(self.found.items(), key=lambda row: (bool(row[0][2]), row[0][0], -row[1][0]))
+        for (group, field, reason), (count, streams, stream, picture, ours, theirs) in rows[:most]:
+            print(
+                f'  {" ".join(group)} {field}: {count} times in {len(streams)} streams; {stream} picture {picture}: '
+                f'libva {clip(ours)}, kdirect {clip(theirs)}' + (f'\n    explained: {reason}' if reason else '')
+            )
+        if most is not None and len(rows) > most:
+            print(f'  and {len(rows) - most} more')
+        return all(reason for _, _, reason in self.found)
+
+
+def pairs(libva, kdirect):
+    """Jobs in order; where one client sent more than the other, those with equal payloads, and no others.
+
+    The pictures of kdirect are then counted as libva counts them."""
+    if len(libva) == len(kdirect):
+        return list(zip(libva, kdirect))
+    payloads = ([job.payload or at for at, job in enumerate(jobs)] for jobs in (libva, kdirect))
+    blocks = difflib.SequenceMatcher(None, *payloads, autojunk=False).get_matching_blocks()
+    found = [(libva[a + at], kdirect[b + at]) for a, b, size in blocks for at in range(size)]
+    numbers = {theirs.picture: ours.picture for ours, theirs in found}
+    return [(ours, renumbered(theirs, numbers)) for ours, theirs in found]
+
+
+def renumbered(job, numbers):
+    other = copy.copy(job)
+    other.picture = numbers[job.picture]
+    other.fields = {
+        field: re.sub(r'#(\d+)', lambda found: f'#{numbers.get(int(found[1]), "other")}', value)
+        for field, value in job.fields.items()
+    }
+    return other
+
+
+def clip(value, length=100):
+    return repr(value) if len(value) <= length else repr(value[:length]) + '...'
