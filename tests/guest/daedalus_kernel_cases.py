@@ -94,9 +94,23 @@ class Formats(Case):
         client = self.use(Client())
         client.format(S_FMT, OUTPUT, width=176, height=100, pixelformat=H264)
         for request in (G_FMT, TRY_FMT, S_FMT):
-            f = client.format(request, CAPTURE, width=640, height=480, pixelformat=0x32315559)
+            f = client.format(request, CAPTURE, width=64, height=48, pixelformat=0x32315559)
             self.assertEqual((f.width, f.height, f.pixelformat, f.num_planes), (176, 112, NV12, 1))
             self.assertEqual((f.plane[0].bytesperline, f.sizeimage), (192, 192 * 112 * 3 // 2))
+
+    def test_capture_can_be_larger_than_output(self):
+        client = self.use(Client())
+        client.format(S_FMT, OUTPUT, width=176, height=100, pixelformat=H264)
+        for asked, given in (((640, 100), (640, 112)), ((64, 479), (176, 480)), ((9999, 9999), (8192, 8192))):
+            for request in (TRY_FMT, S_FMT):
+                f = client.format(request, CAPTURE, width=asked[0], height=asked[1], pixelformat=NV12)
+                self.assertEqual((f.width, f.height), given)
+                self.assertEqual(f.sizeimage, f.plane[0].bytesperline * given[1] * 3 // 2)
+        f = client.format(G_FMT, CAPTURE)
+        self.assertEqual((f.width, f.height), (8192, 8192))
+        client.format(S_FMT, OUTPUT, width=176, height=100, pixelformat=H264)  # and all is as it was
+        f = client.format(G_FMT, CAPTURE)
+        self.assertEqual((f.width, f.height), (176, 112))
 
     def test_capture_follows_the_depth(self):
         client = self.use(Client())
@@ -109,7 +123,7 @@ class Formats(Case):
         for sps, expected in ((ten, (fourcc, stride)), (eight, (NV12, 192)), (ten, (fourcc, stride))):
             client.controls({H264_SPS: sps})
             for request in (G_FMT, TRY_FMT, S_FMT):
-                f = client.format(request, CAPTURE, width=640, height=480, pixelformat=NV12)
+                f = client.format(request, CAPTURE, width=64, height=48, pixelformat=NV12)
                 self.assertEqual((f.pixelformat, f.plane[0].bytesperline), expected)
                 self.assertEqual((f.width, f.height, f.sizeimage), (176, 112, expected[1] * 112 * 3 // 2))
         # each codec has a depth of its own, and OUTPUT's format leaves it alone

@@ -23,7 +23,7 @@ LEAKS = os.path.join(os.path.dirname(SUITE), 'va_leaks')
 DAEDALUS = os.environ.get('DAEDALUS_BUILD', os.path.join(BUILD, 'daedalus'))
 ROOTFS = os.environ.get('V4L2_REQUEST_SUITE_ROOTFS', 'trixie')
 SLOW = os.environ.get('V4L2_REQUEST_SLOW_TESTS', '') not in ('', '0')
-STREAMS = ('mpeg2/ip.m2v', 'h264/baseline.h264')
+STREAMS = ('mpeg2/ip.m2v', 'h264/baseline.h264', 'h264/size-16x16.h264')
 SUPPRESSIONS = os.path.join(ROOT, 'tests/guest/va_suite/valgrind.supp')
 VALGRIND = ('valgrind', '--error-exitcode=99', '--leak-check=full', '--errors-for-leak-kinds=definite',
             '--track-fds=no', f'--suppressions={SUPPRESSIONS}')

@@ -82,13 +82,39 @@ void cycle(const Display& display, const Stream& stream, int number) {
     }
 }
 
+// What players do to see what they may expect, before they make the surfaces that they need: small ones of several
+// sizes, exported and derived. Every other time nothing is decoded after all.
+void probe(const Display& display, const Stream& stream, int number) {
+    for (const auto& [width, height] :
+         {std::pair<unsigned, unsigned>{64, 64}, {128, 128}, {16, 16}, {2, 2}, {stream.width, stream.height}}) {
+        VASurfaceID surface = VA_INVALID_SURFACE;
+        REQUIRE_VA(vaCreateSurfaces(display, VA_RT_FORMAT_YUV420, width, height, &surface, 1, nullptr, 0));
+        VADRMPRIMESurfaceDescriptor prime{};
+        REQUIRE_VA(vaExportSurfaceHandle(display, surface, VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2,
+                                         VA_EXPORT_SURFACE_SEPARATE_LAYERS, &prime));
+        ::close(prime.objects[0].fd);
+        VAImage derived{};
+        void* data = nullptr;
+        REQUIRE_VA(vaDeriveImage(display, surface, &derived));
+        REQUIRE_VA(vaMapBuffer(display, derived.buf, &data));
+        REQUIRE_VA(vaUnmapBuffer(display, derived.buf));
+        REQUIRE_VA(vaDestroyImage(display, derived.image_id));
+        REQUIRE_VA(vaDestroySurfaces(display, &surface, 1));
+    }
+    Player player(display, stream);
+    if (number % 2) {
+        player.play(2);
+        REQUIRE_VA(vaSyncSurface(display, player.surface(1)));
+    }
+}
+
 } // namespace
 
 int main(int argc, char** argv) try {
     const int cycles = argc > 1 ? std::atoi(argv[1]) : 1000;
     constexpr int warmUp = 20;
     // `again` opens a new display every time, otherwise one display serves all cycles.
-    const auto run = [&](const char* name, bool again) {
+    const auto run = [&](const char* name, bool again, void (*cycle)(const Display&, const Stream&, int)) {
         std::fprintf(stderr, "%s, %d cycles\n", name, cycles);
         Display lasting;
         const auto one = [&](int i) {
@@ -115,9 +141,10 @@ int main(int argc, char** argv) try {
         const bool heap = compare("bytes of heap", before.heap, after.heap, 64 * 1024);
         return descriptors && mappings && dmaBufs && heap;
     };
-    const bool oneDisplay = run("one display", false);
-    const bool manyDisplays = run("a display per cycle", true);
-    return oneDisplay && manyDisplays ? 0 : 1;
+    const bool oneDisplay = run("one display", false, cycle);
+    const bool manyDisplays = run("a display per cycle", true, cycle);
+    const bool probes = run("probing first", false, probe);
+    return oneDisplay && manyDisplays && probes ? 0 : 1;
 } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 2;

@@ -230,6 +230,12 @@ TEST_F(Configuration, TenSurfacesOfEverySizeWithEveryAttribute) {
                 }
             };
             create(nullptr);
+            // All at once, as they were queried: older versions of that suite do so.
+            std::vector<VASurfaceAttrib> all = attributes;
+            EXPECT_EQ(vaCreateSurfaces(display, VA_RT_FORMAT_YUV420, width, height, surfaces.data(), surfaces.size(),
+                                       all.data(), static_cast<unsigned>(all.size())),
+                      VA_STATUS_SUCCESS);
+            EXPECT_EQ(vaDestroySurfaces(display, surfaces.data(), surfaces.size()), VA_STATUS_SUCCESS);
             for (VASurfaceAttrib attribute : attributes) {
                 attribute.flags = VA_SURFACE_ATTRIB_SETTABLE;
                 if (attribute.type != VASurfaceAttribMemoryType) {

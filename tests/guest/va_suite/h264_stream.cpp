@@ -11,8 +11,10 @@ namespace {
 // Clauses are those of Rec. ITU-T H.264.
 class H264Stream final : public Stream {
 public:
-    explicit H264Stream(const Bytes& file) {
+    H264Stream(const Bytes& file, size_t limit) {
         for (auto unit : splitAtStartCodes(file)) {
+            if (coded_.size() == limit)
+                break;
             while (!unit.empty() && unit.back() == 0) // trailing_zero_8bits, B.1
                 unit = unit.first(unit.size() - 1);
             parse(unit);
@@ -246,8 +248,8 @@ private:
 
 } // namespace
 
-std::shared_ptr<const Stream> loadH264(const std::string& file) {
-    auto stream = std::make_shared<H264Stream>(readFile(fixture("h264/" + file)));
+std::shared_ptr<const Stream> loadH264(const std::string& file, size_t limit) {
+    auto stream = std::make_shared<H264Stream>(readFile(fixture("h264/" + file)), limit);
     stream->expected = readExpected(file);
     return stream;
 }

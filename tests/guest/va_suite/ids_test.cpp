@@ -131,6 +131,8 @@ TEST_F(Ids, Buffers) {
         EXPECT_EQ(vaUnmapBuffer(display, id), expected);
         EXPECT_EQ(vaDestroyBuffer(display, id), expected);
         EXPECT_EQ(vaBufferSetNumElements(display, id, 1), expected);
+        EXPECT_EQ(vaSyncBuffer(display, id, 0), expected);
+        EXPECT_EQ(vaSyncBuffer(display, id, VA_TIMEOUT_INFINITE), expected);
         VABufferType type{};
         unsigned size = 0, count = 0;
         EXPECT_EQ(vaBufferInfo(display, context, id, &type, &size, &count), expected);
@@ -166,6 +168,9 @@ TEST_F(Ids, NullPointers) {
     EXPECT_EQ(vaQueryConfigAttributes(display, config, nullptr, &entrypoint, nullptr, &count), expected);
     EXPECT_EQ(vaQueryConfigAttributes(display, config, &gotProfile, nullptr, nullptr, nullptr), expected);
     EXPECT_EQ(vaQuerySurfaceAttributes(display, config, nullptr, nullptr), expected);
+    EXPECT_EQ(vaCreateSurfaces(display, VA_RT_FORMAT_YUV420, 64, 64, nullptr, 1, nullptr, 0), expected);
+    EXPECT_EQ(vaCreateSurfaces(display, VA_RT_FORMAT_YUV420, 64, 64, &made, 1, nullptr, 1), expected);
+    EXPECT_EQ(vaCreateSurfaces(display, VA_RT_FORMAT_YUV420, 64, 64, nullptr, 0, nullptr, 0), VA_STATUS_SUCCESS);
     EXPECT_EQ(vaDestroySurfaces(display, nullptr, 1), expected);
     EXPECT_EQ(vaDestroySurfaces(display, nullptr, 0), VA_STATUS_SUCCESS);
     EXPECT_EQ(vaCreateContext(display, config, 64, 64, 0, nullptr, 1, &made), expected);

@@ -94,6 +94,21 @@ TEST_P(Layouts, AreAsLargeAsTheirSurfaces) {
     EXPECT_GE(prime.height, stream().height + 100);
 }
 
+TEST_P(Layouts, NothingIsCopied) {
+    // Pixels that the driver does not map it cannot copy; that the client sees them is shown above.
+    Player player(display, stream());
+    const size_t mapped = mappedDmaBufs();
+    std::vector<DmaBuf> memory;
+    player.play(stream().pictureCount);
+    for (size_t i = 0; i < stream().pictureCount; i++) {
+        memory.push_back(DmaBuf::adopt(exported(player.surface(i)).objects[0].fd));
+        EXPECT_EQ(vaSyncSurface(display, player.surface(i)), VA_STATUS_SUCCESS);
+    }
+    EXPECT_EQ(mappedDmaBufs(), mapped);
+    player.expectPicture(0); // by vaGetImage
+    EXPECT_EQ(mappedDmaBufs(), mapped + 1) << "this test sees what is mapped";
+}
+
 TEST_P(Layouts, OfAnotherPoolForTheSameStream) {
     // A client that makes its surfaces anew, larger, in the middle: it begins again with a picture that needs no other.
     {

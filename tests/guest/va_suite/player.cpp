@@ -37,7 +37,8 @@ Player::~Player() {
         return;
     clearBuffers();
     destroyContext();
-    vaDestroySurfaces(display_, surfaces_.data(), static_cast<int>(surfaces_.size()));
+    if (!surfaces_.empty())
+        vaDestroySurfaces(display_, surfaces_.data(), static_cast<int>(surfaces_.size()));
     vaDestroyConfig(display_, config_);
 }
 

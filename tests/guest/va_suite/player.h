@@ -52,6 +52,10 @@ public:
 
     // A picture that is not part of the stream may have reached the device; see expectRestIsRight().
     void stray() { strayed_ = true; }
+    // The next picture is the first of the stream again.
+    void rewind() { next_ = 0; }
+    // The surfaces are not the player's any more.
+    void disownSurfaces() { surfaces_.clear(); }
     // Submits the next picture of the stream; throws if that fails.
     void playOne();
     void play(size_t count);

@@ -53,7 +53,8 @@ public:
 // Reads $VA_SUITE_FIXTURES/<codec>/<file>, and what is expected from $VA_SUITE_EXPECTED/<file>.nv12 if there is such a
 // file.
 std::shared_ptr<const Stream> loadMpeg2(const std::string& file);
-std::shared_ptr<const Stream> loadH264(const std::string& file);
+// Of a stream whose pictures are one slice each, `limit` may be given: the parser knows no frame_num that wraps around.
+std::shared_ptr<const Stream> loadH264(const std::string& file, size_t limit = SIZE_MAX);
 
 // The streams that every decoding test runs with, parsed once.
 enum class Codec { Mpeg2, H264 };

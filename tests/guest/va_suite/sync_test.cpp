@@ -127,6 +127,31 @@ TEST_P(Sync, ExportAndMapWaitForThePicture) {
     player.expectRestIsRight();
 }
 
+TEST_P(Sync, BuffersAreReadyWhenTheirPictureIs) {
+    Player player(display, stream());
+    VAImage image{};
+    ASSERT_EQ(vaDeriveImage(display, player.surface(0), &image), VA_STATUS_SUCCESS);
+    EXPECT_EQ(vaSyncBuffer(display, image.buf, 0), VA_STATUS_SUCCESS); // nothing is written to it yet
+    const VABufferID parameters = player.buffer(VAPictureParameterBufferType, player.picture(0).parameters);
+    const auto start = Clock::now();
+    ASSERT_EQ(vaBeginPicture(display, player.context(), player.surface(0)), VA_STATUS_SUCCESS);
+    std::vector<VABufferID> buffers = player.buffersOf(player.picture(0));
+    ASSERT_EQ(vaRenderPicture(display, player.context(), buffers.data(), static_cast<int>(buffers.size())),
+              VA_STATUS_SUCCESS);
+    ASSERT_EQ(vaEndPicture(display, player.context()), VA_STATUS_SUCCESS);
+    // What was sent is the driver's own by now, whatever the device does.
+    EXPECT_EQ(vaSyncBuffer(display, parameters, 0), VA_STATUS_SUCCESS);
+    for (const VABufferID buffer : buffers)
+        EXPECT_EQ(vaSyncBuffer(display, buffer, 0), VA_STATUS_SUCCESS);
+    EXPECT_EQ(vaSyncBuffer(display, image.buf, 0), VA_STATUS_ERROR_TIMEDOUT);
+    EXPECT_EQ(vaSyncBuffer(display, image.buf, nanoseconds(slow / 4).count()), VA_STATUS_ERROR_TIMEDOUT);
+    EXPECT_LT(since(start), slow);
+    EXPECT_EQ(vaSyncBuffer(display, image.buf, VA_TIMEOUT_INFINITE), VA_STATUS_SUCCESS);
+    EXPECT_GE(since(start), slow - milliseconds(20));
+    EXPECT_EQ(vaDestroyImage(display, image.image_id), VA_STATUS_SUCCESS);
+    player.clearBuffers();
+}
+
 TEST_P(Sync, PicturesOutliveTheirContext) {
     Player player(display, stream());
     player.play(4);
