@@ -6,11 +6,12 @@
  * they then talk to is here:
  *
  *   fakeboard_main.c	 the board: units found in the device tree, interrupts,
- *			 resets, parameters, debugfs
+ *			 resets, parameters
  *   fakeboard_regs.c	 register blocks as memory; notes what the driver writes
  *   fakeboard_dma.c	 bus addresses, as behind an IOMMU
  *   fakeboard_job.c	 what happens between "start" and the interrupt
  *   fakeboard_log.c	 the job log, described in docs/fakeboard.md
+ *   fakeboard_debugfs.c the log's text, and the files
  *   fakeboard_engines.c where each decoder has what: start, status, addresses
  *   fakeboard_cedrus.c	 the same for Allwinner's, which keeps it in an SRAM
  *
@@ -195,6 +196,8 @@ void fb_raise(u32 hwirq);
 /* ---- The log */
 
 void fb_log_job(struct fb_unit *u, const struct fb_job *job, const char *outcome);
-void fb_log_init(struct dentry *dir);
+void fb_shadows_forget(struct fb_unit *u);
+void fb_put(const char *format, ...) __printf(1, 2);
+void fb_debugfs_init(void);
 
 #endif

@@ -24,7 +24,7 @@
 #define MAX_ORDER_HERE	8
 
 static LIST_HEAD(maps);
-static DEFINE_SPINLOCK(maps_lock);	/* the list; its entries are stable while the device works on them */
+static DEFINE_SPINLOCK(maps_lock);	/* the list; under fb_lock nothing leaves it */
 static DEFINE_XARRAY(frames);	/* number of the first page -> the job that wrote a picture there */
 
 /* Nothing is handed out here, so that an address beyond a buffer can still be told to be of it. */
@@ -153,7 +153,7 @@ static int map_place(struct fb_map *m)
 
 static struct fb_map *map_new(size_t size)
 {
-	struct fb_map *m = kzalloc(sizeof(*m), GFP_KERNEL);
+	struct fb_map *m = kzalloc_obj(*m);
 
 	if (!m)
 		return NULL;
@@ -167,15 +167,18 @@ static struct fb_map *map_new(size_t size)
 	return m;
 }
 
+/* A job that its driver has given up may still look at the memory: fb_lock is the end of that. */
 static void map_free(struct fb_map *m)
 {
 	unsigned long flags;
 	unsigned int i;
 
 	if (m->start) {
+		mutex_lock(&fb_lock);
 		spin_lock_irqsave(&maps_lock, flags);
 		list_del(&m->list);
 		spin_unlock_irqrestore(&maps_lock, flags);
+		mutex_unlock(&fb_lock);
 	}
 	if (m->remapped)
 		vunmap(m->cpu);

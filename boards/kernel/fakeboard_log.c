@@ -5,61 +5,15 @@
  * address of.
  */
 #include <linux/crc32.h>
-#include <linux/fs.h>
-#include <linux/overflow.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
-#include <linux/vmalloc.h>
 
 #include "fakeboard.h"
 
-#define LOG_FIRST	(1UL << 20)
-#define LOG_LIMIT	(512UL << 20)
 #define TABLE_LIMIT	(1UL << 20)	/* larger ones are shown by their digest only */
 #define MAX_TABLES	64
 #define ROW		32
 #define SRAM_ROW	8	/* words in a line */
 #define PORTS_SHOWN	256
-
-static char *text;
-static size_t text_used, text_size;
-static bool text_lost;
-
-static void put(const char *format, ...) __printf(1, 2);
-
-static bool text_grow(void)
-{
-	size_t larger = text_size ? text_size * 2 : LOG_FIRST;
-	char *moved;
-
-	moved = larger > LOG_LIMIT ? NULL : vmalloc(larger);
-	if (!moved) {
-		text_lost = true;
-		return false;
-	}
-	memcpy(moved, text, text_used);
-	vfree(text);
-	text = moved;
-	text_size = larger;
-	return true;
-}
-
-static void put(const char *format, ...)
-{
-	va_list args;
-	size_t n;
-
-	for (;;) {
-		va_start(args, format);
-		n = vsnprintf(text + text_used, text_size - text_used, format, args);
-		va_end(args);
-		if (text_used + n < text_size)
-			break;
-		if (!text_grow())
-			return;
-	}
-	text_used += n;
-}
 
 /* ---- What an address is the address of. */
 
@@ -112,7 +66,7 @@ static bool is_table(const struct view *v, const struct fb_map *m)
 
 static void put_place(const struct fb_region *r, u32 off, bool sram)
 {
-	put("%s%s0x%03x", sram ? "sram" : r->name ?: "", sram || r->name ? "+" : "", off);
+	fb_put("%s%s0x%03x", sram ? "sram" : r->name ?: "", sram || r->name ? "+" : "", off);
 }
 
 static void put_value(const struct view *v, u32 val, u32 addr)
@@ -121,22 +75,22 @@ static void put_value(const struct view *v, u32 val, u32 addr)
 	unsigned int i;
 
 	if (!m) {
-		put("%08x", val);
+		fb_put("%08x", val);
 		return;
 	}
 	if (is_stream(v, m)) {
-		put("stream");
+		fb_put("stream");
 	} else if (is_out(v, m)) {
-		put("out");
+		fb_put("out");
 	} else if (fb_map_frame(m)) {
-		put("frame%u", fb_map_frame(m));
+		fb_put("frame%u", fb_map_frame(m));
 	} else {
-		put(m->cpu ? "table@" : "buffer@");
+		fb_put(m->cpu ? "table@" : "buffer@");
 		for (i = 0; i < v->num_known; i++)
 			if (v->known[i].map == m)
 				put_place(v->known[i].region, v->known[i].reg, v->known[i].sram);
 	}
-	put("+0x%x%s", addr - m->start, addr - m->start < m->size ? "" : "!");
+	fb_put("+0x%x%s", addr - m->start, addr - m->start < m->size ? "" : "!");
 }
 
 /* ---- Registers */
@@ -156,15 +110,15 @@ static void put_name(const struct fb_reg_name *n, u32 off)
 {
 	for (; n && n->name; n++)
 		if (off >= n->reg && off < n->reg + 4 * n->count) {
-			put("/%s", n->name);
+			fb_put("/%s", n->name);
 			if (n->count > 1)
-				put("%u", (off - n->reg) / 4);
+				fb_put("%u", (off - n->reg) / 4);
 		}
 }
 
 static void put_head(const struct view *v, const char *kind)
 {
-	put("%s %u %s ", v->u->e->name, v->job->number, kind);
+	fb_put("%s %u %s ", v->u->e->name, v->job->number, kind);
 }
 
 /* Calls with every register of the unit that was written and is no port. */
@@ -206,9 +160,9 @@ static void put_registers(const struct view *v)
 			put_name(e->names, i * 4);
 			put_name(e->more_names ? e->more_names(v->u) : NULL, i * 4);
 		}
-		put(" ");
+		fb_put(" ");
 		put_value(v, fb_rd(r, i * 4), address_in(v->u, i * 4, fb_rd(r, i * 4)));
-		put("\n");
+		fb_put("\n");
 	}
 }
 
@@ -217,15 +171,15 @@ static void put_sram_row(const struct view *v, unsigned int row)
 	unsigned int i;
 
 	put_head(v, "sram");
-	put("0x%03x", row * 4);
+	fb_put("0x%03x", row * 4);
 	for (i = row; i < row + SRAM_ROW; i++) {
-		put(" ");
+		fb_put(" ");
 		if (test_bit(i, v->u->fun->sram_written))
 			put_value(v, sram_at(v, i), v->u->e->sram_address(v->u, i * 4, sram_at(v, i)));
 		else
-			put("-");
+			fb_put("-");
 	}
-	put("\n");
+	fb_put("\n");
 }
 
 static void put_sram(const struct view *v)
@@ -252,10 +206,10 @@ static void put_ports(const struct view *v)
 			if (r->ports[i].off != *port)
 				continue;
 			if (n++ < PORTS_SHOWN)
-				put(" %08x", r->ports[i].val);
+				fb_put(" %08x", r->ports[i].val);
 			crc = crc32_le(crc, (u8 *)&r->ports[i].val, 4);
 		}
-		put(" count=%u crc=%08x\n", n, ~crc);
+		fb_put(" count=%u crc=%08x\n", n, ~crc);
 	}
 }
 
@@ -268,7 +222,7 @@ static struct fb_shadow *shadow_of(struct fb_unit *u, const struct known *k)
 	list_for_each_entry(s, &u->shadows, list)
 		if (s->region == k->region && s->reg == k->reg)
 			return s;
-	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	s = kzalloc_obj(*s);
 	if (!s)
 		return NULL;
 	s->region = k->region;
@@ -305,7 +259,7 @@ static void put_rows(const struct view *v, const struct known *k, const u8 *now,
 			continue;
 		put_head(v, "row");
 		put_place(k->region, k->reg, k->sram);
-		put(" 0x%05zx %*phN\n", off, (int)len, now + off);
+		fb_put(" 0x%05zx %*phN\n", off, (int)len, now + off);
 	}
 }
 
@@ -319,12 +273,12 @@ static void put_table(const struct view *v, const struct known *k)
 	put_place(k->region, k->reg, k->sram);
 	bytes = s && size <= TABLE_LIMIT ? kvmalloc(size, GFP_KERNEL) : NULL;
 	if (!bytes) {
-		put(" %zu %08x\n", size, fb_map_crc(k->map, 0, size));
+		fb_put(" %zu %08x\n", size, fb_map_crc(k->map, 0, size));
 		return;
 	}
 	fb_map_read(k->map, 0, bytes, size);
 	make_relative(v, k->map, bytes);
-	put(" %zu %08x\n", size, ~crc32_le(~0, bytes, size));
+	fb_put(" %zu %08x\n", size, ~crc32_le(~0, bytes, size));
 	put_rows(v, k, bytes, s->size == size ? s->bytes : NULL);
 	kvfree(s->bytes);
 	s->bytes = bytes;
@@ -334,7 +288,7 @@ static void put_table(const struct view *v, const struct known *k)
 /* Under fb_lock. The driver writes nothing while a job runs, but for its watchdog. */
 void fb_log_job(struct fb_unit *u, const struct fb_job *job, const char *outcome)
 {
-	struct view *v = kzalloc(sizeof(*v), GFP_KERNEL);
+	struct view *v = kzalloc_obj(*v);
 	unsigned int i;
 
 	if (!v)
@@ -343,10 +297,10 @@ void fb_log_job(struct fb_unit *u, const struct fb_job *job, const char *outcome
 	v->job = job;
 	know_all(v);
 	put_head(v, "job");
-	put("%s\n", outcome);
+	fb_put("%s\n", outcome);
 	if (job->num_outs) {
 		put_head(v, "stream");
-		put("%u %08x\n", job->length, job->crc);
+		fb_put("%u %08x\n", job->length, job->crc);
 	}
 	put_registers(v);
 	put_ports(v);
@@ -357,9 +311,8 @@ void fb_log_job(struct fb_unit *u, const struct fb_job *job, const char *outcome
 	kfree(v);
 }
 
-/* ---- debugfs: log and jobs */
-
-static void shadows_forget(struct fb_unit *u)
+/* What the log has shown before counts no more. */
+void fb_shadows_forget(struct fb_unit *u)
 {
 	struct fb_shadow *s, *next;
 
@@ -368,58 +321,4 @@ static void shadows_forget(struct fb_unit *u)
 		kvfree(s->bytes);
 		kfree(s);
 	}
-}
-
-static ssize_t log_read(struct file *file, char __user *to, size_t count, loff_t *pos)
-{
-	ssize_t n;
-
-	mutex_lock(&fb_lock);
-	n = text_lost ? -ENOSPC : simple_read_from_buffer(to, count, pos, text, text_used);
-	mutex_unlock(&fb_lock);
-	return n;
-}
-
-/* Whatever is written: everything begins anew. */
-static ssize_t log_write(struct file *file, const char __user *from, size_t count, loff_t *pos)
-{
-	struct fb_unit *u;
-	unsigned long flags;
-
-	mutex_lock(&fb_lock);
-	text_used = 0;
-	text_lost = false;
-	fb_frames_forget();
-	list_for_each_entry(u, &fb_units, list) {
-		shadows_forget(u);
-		u->jobs = 0;
-	}
-	spin_lock_irqsave(&fb_regs_lock, flags);
-	fb_regs_reset();
-	spin_unlock_irqrestore(&fb_regs_lock, flags);
-	mutex_unlock(&fb_lock);
-	return count;
-}
-
-static const struct file_operations log_fops = {
-	.owner = THIS_MODULE,
-	.read = log_read,
-	.write = log_write,
-	.llseek = default_llseek,
-};
-
-static int jobs_show(struct seq_file *s, void *data)
-{
-	struct fb_unit *u;
-
-	list_for_each_entry(u, &fb_units, list)
-		seq_printf(s, "%s@%llx %u\n", u->e->name, (u64)u->ctl->start, u->jobs);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(jobs);
-
-void fb_log_init(struct dentry *dir)
-{
-	debugfs_create_file("log", 0600, dir, NULL, &log_fops);
-	debugfs_create_file("jobs", 0444, dir, NULL, &jobs_fops);
 }

@@ -63,7 +63,7 @@ static struct reset_controller_dev resets = {
 
 static int add_unit(struct device_node *np, const struct fb_engine *e)
 {
-	struct fb_unit *u = kzalloc(sizeof(*u), GFP_KERNEL);
+	struct fb_unit *u = kzalloc_obj(*u);
 	int line;
 
 	if (!u)
@@ -106,21 +106,6 @@ static int add_units(void)
 	return 0;
 }
 
-static void add_debugfs(void)
-{
-	struct dentry *dir = debugfs_create_dir("fakeboard", NULL);
-	struct fb_region *r;
-	char name[40];
-
-	fb_log_init(dir);
-	list_for_each_entry(r, &fb_regions, list) {
-		r->blob.data = r->mem;
-		r->blob.size = r->size;
-		snprintf(name, sizeof(name), "%llx.%s", (u64)r->start, r->name ?: "regs");
-		debugfs_create_blob(name, 0444, dir, &r->blob);
-	}
-}
-
 static int board_probe(struct platform_device *pdev)
 {
 	int ret;
@@ -135,7 +120,7 @@ static int board_probe(struct platform_device *pdev)
 	resets.of_node = pdev->dev.of_node;
 	ret = devm_reset_controller_register(&pdev->dev, &resets);
 	if (!ret)
-		add_debugfs();
+		fb_debugfs_init();
 	return ret;
 }
 

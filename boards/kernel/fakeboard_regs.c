@@ -163,7 +163,7 @@ static struct resource regs_res = {
 
 static struct fb_region *region_new(struct device_node *np, const struct resource *res)
 {
-	struct fb_region *r = kzalloc(sizeof(*r), GFP_KERNEL);
+	struct fb_region *r = kzalloc_obj(*r);
 
 	if (!r)
 		return NULL;

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fakeboard: the text of the job log, and the files in debugfs.
+ */
+#include <linux/debugfs.h>
+#include <linux/fs.h>
+#include <linux/seq_file.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include "fakeboard.h"
+
+#define LOG_FIRST	(1UL << 20)
+#define LOG_LIMIT	(512UL << 20)
+
+static char *text;
+static size_t text_used, text_size;
+static bool text_lost;
+
+static bool text_grow(void)
+{
+	size_t larger = text_size ? text_size * 2 : LOG_FIRST;
+	char *moved;
+
+	moved = larger > LOG_LIMIT ? NULL : vmalloc(larger);
+	if (!moved) {
+		text_lost = true;
+		return false;
+	}
+	memcpy(moved, text, text_used);
+	vfree(text);
+	text = moved;
+	text_size = larger;
+	return true;
+}
+
+void fb_put(const char *format, ...)
+{
+	va_list args;
+	size_t n;
+
+	for (;;) {
+		va_start(args, format);
+		n = vsnprintf(text + text_used, text_size - text_used, format, args);
+		va_end(args);
+		if (text_used + n < text_size)
+			break;
+		if (!text_grow())
+			return;
+	}
+	text_used += n;
+}
+
+static ssize_t log_read(struct file *file, char __user *to, size_t count, loff_t *pos)
+{
+	ssize_t n;
+
+	mutex_lock(&fb_lock);
+	n = text_lost ? -ENOSPC : simple_read_from_buffer(to, count, pos, text, text_used);
+	mutex_unlock(&fb_lock);
+	return n;
+}
+
+/* Whatever is written: everything begins anew. */
+static ssize_t log_write(struct file *file, const char __user *from, size_t count, loff_t *pos)
+{
+	struct fb_unit *u;
+	unsigned long flags;
+
+	mutex_lock(&fb_lock);
+	text_used = 0;
+	text_lost = false;
+	fb_frames_forget();
+	list_for_each_entry(u, &fb_units, list) {
+		fb_shadows_forget(u);
+		u->jobs = 0;
+	}
+	spin_lock_irqsave(&fb_regs_lock, flags);
+	fb_regs_reset();
+	spin_unlock_irqrestore(&fb_regs_lock, flags);
+	mutex_unlock(&fb_lock);
+	return count;
+}
+
+static const struct file_operations log_fops = {
+	.owner = THIS_MODULE,
+	.read = log_read,
+	.write = log_write,
+	.llseek = default_llseek,
+};
+
+static int jobs_show(struct seq_file *s, void *data)
+{
+	struct fb_unit *u;
+
+	list_for_each_entry(u, &fb_units, list)
+		seq_printf(s, "%s@%llx %u\n", u->e->name, (u64)u->ctl->start, u->jobs);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(jobs);
+
+void fb_debugfs_init(void)
+{
+	struct dentry *dir = debugfs_create_dir("fakeboard", NULL);
+	struct fb_region *r;
+	char name[40];
+
+	debugfs_create_file("log", 0600, dir, NULL, &log_fops);
+	debugfs_create_file("jobs", 0444, dir, NULL, &jobs_fops);
+	list_for_each_entry(r, &fb_regions, list) {
+		r->blob.data = r->mem;
+		r->blob.size = r->size;
+		snprintf(name, sizeof(name), "%llx.%s", (u64)r->start, r->name ?: "regs");
+		debugfs_create_blob(name, 0444, dir, &r->blob);
+	}
+}
