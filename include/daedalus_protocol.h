@@ -19,7 +19,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define DAEDALUS_PROTOCOL_VERSION 1
+#define DAEDALUS_PROTOCOL_VERSION 2
 #define DAEDALUS_MESSAGE_MAX (1u << 20)
 
 enum daedalus_message_type {
@@ -29,6 +29,11 @@ enum daedalus_message_type {
 	DAEDALUS_MESSAGE_INSTANCE_GONE = 2,
 	/* A buffer was freed or replaced: unmap it. header only, cookie = the buffer's */
 	DAEDALUS_MESSAGE_BUFFER_GONE = 3,
+	/*
+	 * The client takes a CAPTURE buffer whose last job said that more would follow: store what there is, if that is
+	 * not done yet; answer with a completion. struct daedalus_finish
+	 */
+	DAEDALUS_MESSAGE_FINISH = 4,
 };
 
 struct daedalus_header {
@@ -87,8 +92,14 @@ struct daedalus_job {
 	__u32 control_count;
 };
 
+struct daedalus_finish {
+	struct daedalus_header header; /* cookie: for the completion */
+	__u64 instance;
+	__u64 capture; /* the buffer's cookie */
+};
+
 struct daedalus_completion {
-	__u64 job;
+	__u64 job; /* or the cookie of a struct daedalus_finish */
 	__u32 error; /* 0: decoded; else an errno value: the job ends with V4L2_BUF_FLAG_ERROR */
 	__u32 reserved; /* 0 */
 };

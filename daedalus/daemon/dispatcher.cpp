@@ -33,6 +33,18 @@ Result<void> Dispatcher::run(const Job& job) {
     }
 }
 
+Result<void> Dispatcher::finish(const Finish& finish) {
+    const auto instance = decoders_.find(finish.instance);
+    if (instance == decoders_.end() || !instance->second.decoder)
+        return {};
+    try {
+        return instance->second.decoder->finishHeld(finish.capture, *this);
+    } catch (const std::exception& exception) {
+        instance->second.decoder.reset();
+        return fail(ENOMEM, "%s", exception.what());
+    }
+}
+
 void Dispatcher::bufferGone(uint64_t cookie) {
     for (auto& [id, instance] : decoders_) {
         if (instance.decoder)

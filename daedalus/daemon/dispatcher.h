@@ -26,6 +26,7 @@ public:
 
     /// Decodes a job; an error is the errno of its completion and why.
     Result<void> run(const Job& job);
+    Result<void> finish(const Finish& finish);
     void instanceGone(uint64_t instance) { decoders_.erase(instance); }
     void bufferGone(uint64_t cookie);
 

@@ -74,6 +74,7 @@ struct Slice {
 /// A frame or field whose slices are being collected.
 struct Picture {
     uint64_t timestamp = 0;
+    daedalus_format format{};
     daedalus_buffer capture{};
     SliceHeader first; ///< the stream's own header of the first slice
     uint8_t structure = frame;
@@ -303,6 +304,9 @@ Result<void> applySliceParams(SliceHeader& header, const Controls& controls, siz
 class H264Decoder final : public Decoder {
 public:
     Result<void> decode(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) override;
+    Result<void> finishHeld(uint64_t capture, PictureSink& sink) override {
+        return pending_ && pending_->capture.cookie == capture ? finish(sink) : Result<void>{};
+    }
     void forgetBuffer(uint64_t cookie) override { holds_.forget(cookie); }
 
 private:
@@ -317,7 +321,7 @@ private:
     void releaseForRoom(Picture& picture, std::vector<bool>& kept);
     Result<std::array<List, 2>> sliceLists(const Picture& picture, const Controls& controls, const SliceHeader& header);
     Result<void> writeLists(const Picture& picture, std::array<List, 2>& lists, SliceHeader& header);
-    Result<void> finish(const Job& job, PictureSink& sink);
+    Result<void> finish(PictureSink& sink);
     void updateReferences(const Picture& picture);
     bool continues(const Job& job, const SliceHeader& header) const;
 
@@ -356,7 +360,7 @@ Result<void> H264Decoder::decode(const Job& job, std::span<const uint8_t> payloa
     // A frame-based job is a whole field, also where the other one is to follow: a client may have the frame given back
     // before that, and nobody tells the device.
     if (!job.holdsCapture() || !pending_->controls.sliceBased)
-        return finish(job, sink);
+        return finish(sink);
     return {};
 }
 
@@ -368,7 +372,7 @@ bool H264Decoder::continues(const Job& job, const SliceHeader& header) const {
 Result<void> H264Decoder::collect(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) {
     if (pending_ && pending_->timestamp != job.timestamp()) {
         // Its last job never came; it may still be a reference.
-        (void)finish(job, sink);
+        (void)finish(sink);
     }
     if (pending_ && pending_->failure)
         return tl::unexpected(*pending_->failure);
@@ -416,7 +420,7 @@ Result<void> H264Decoder::addSlice(const Job& job, const Controls& controls, std
     if (!continues(job, parsed->header)) {
         if (pending_) {
             // The first field of a held frame is complete once the other field begins.
-            if (auto done = finish(job, sink); !done)
+            if (auto done = finish(sink); !done)
                 return done;
         }
         if (auto compared = compareWithStream(controls, *parsed); !compared)
@@ -495,6 +499,7 @@ Result<void> H264Decoder::begin(const Job& job, const Controls& controls, const 
 
     Picture picture;
     picture.timestamp = job.timestamp();
+    picture.format = job.header.format;
     picture.capture = job.header.capture;
     picture.first = parsed.header;
     picture.controls = controls;
@@ -885,7 +890,7 @@ Result<void> H264Decoder::writeLists(const Picture& picture, std::array<List, 2>
     return {};
 }
 
-Result<void> H264Decoder::finish(const Job& job, PictureSink& sink) {
+Result<void> H264Decoder::finish(PictureSink& sink) {
     if (!pending_)
         return fail(EBADMSG, "there is no picture to finish");
     Picture picture = std::move(*pending_);
@@ -943,7 +948,7 @@ Result<void> H264Decoder::finish(const Job& job, PictureSink& sink) {
 
     updateReferences(picture);
     holds_.decoded(picture.capture.cookie, picture.timestamp);
-    if (auto stored = sink.store(*decoded->frame, job.header.format, picture.capture); !stored)
+    if (auto stored = sink.store(*decoded->frame, picture.format, picture.capture); !stored)
         return stored;
     if (decoded->missingBlocks)
         return fail(EIO, "frame_num %u: no slice covers %u of its macroblocks", picture.first.frameNum,

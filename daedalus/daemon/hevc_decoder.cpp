@@ -59,6 +59,7 @@ struct Resolved {
 /// A picture whose slices are being collected.
 struct Picture {
     uint64_t timestamp = 0;
+    daedalus_format format{};
     daedalus_buffer capture{};
     Controls controls;
     SliceHeader first;
@@ -337,6 +338,9 @@ Result<void> compareSliceParams(const SliceParams& params, const Controls& contr
 class HevcDecoder final : public Decoder {
 public:
     Result<void> decode(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) override;
+    Result<void> finishHeld(uint64_t capture, PictureSink& sink) override {
+        return pending_ && pending_->capture.cookie == capture ? finish(sink) : Result<void>{};
+    }
     void forgetBuffer(uint64_t cookie) override { holds_.forget(cookie); }
 
 private:
@@ -347,7 +351,7 @@ private:
     Result<void> prepareDecoder(const Sps& sps);
     Result<std::vector<Resolved>> resolveDpb(const Job& job, const Picture& picture);
     Result<void> chooseReferences(Picture& picture, const std::vector<Resolved>& resolved);
-    Result<void> finish(const Job& job, PictureSink& sink);
+    Result<void> finish(PictureSink& sink);
 
     std::unique_ptr<PictureDecoder> decoder_;
     std::vector<uint8_t> sps_; ///< as libavcodec has them
@@ -362,7 +366,7 @@ private:
 
 Result<void> HevcDecoder::decode(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) {
     if (pending_ && pending_->timestamp != job.timestamp())
-        pending_.reset(); // its last job never came
+        (void)finish(sink); // Its last job never came; it may still be a reference.
     auto done = pending_ && pending_->failure ? tl::unexpected(*pending_->failure) : collect(job, payload);
     if (!done) {
         // The rest of this picture, in later jobs, has nothing to be added to.
@@ -373,7 +377,7 @@ Result<void> HevcDecoder::decode(const Job& job, std::span<const uint8_t> payloa
         return done;
     }
     if (!job.holdsCapture())
-        return finish(job, sink);
+        return finish(sink);
     return {};
 }
 
@@ -468,6 +472,7 @@ Result<void> HevcDecoder::begin(const Job& job, const Controls& controls, const 
         return prepared;
     Picture picture;
     picture.timestamp = job.timestamp();
+    picture.format = job.header.format;
     picture.capture = job.header.capture;
     picture.controls = controls;
     picture.first = header;
@@ -649,9 +654,11 @@ Result<void> HevcDecoder::chooseReferences(Picture& picture, const std::vector<R
     return {};
 }
 
-Result<void> HevcDecoder::finish(const Job& job, PictureSink& sink) {
+Result<void> HevcDecoder::finish(PictureSink& sink) {
     Picture picture = std::move(*pending_);
     pending_.reset();
+    if (picture.failure)
+        return tl::unexpected(*picture.failure);
     const Controls& controls = picture.controls;
     auto pps = writePps(controls.sps, controls.pps, controls.scaling ? &*controls.scaling : nullptr);
     if (!pps)
@@ -678,7 +685,7 @@ Result<void> HevcDecoder::finish(const Job& job, PictureSink& sink) {
     references_ = std::move(picture.references);
     references_.push_back({picture.timestamp, controls.decode.pic_order_cnt_val, picture.written.poc});
     holds_.decoded(picture.capture.cookie, picture.timestamp);
-    if (auto stored = sink.store(*decoded->frame, job.header.format, picture.capture); !stored)
+    if (auto stored = sink.store(*decoded->frame, picture.format, picture.capture); !stored)
         return stored;
     if (decoded->missingBlocks)
         return fail(EIO, "order count %d: no slice covers %u of its blocks", controls.decode.pic_order_cnt_val,

@@ -40,6 +40,13 @@ Result<Message> parseJob(std::span<const uint8_t> bytes) {
     return job;
 }
 
+Result<Message> parseFinish(std::span<const uint8_t> bytes) {
+    daedalus_finish finish{};
+    if (!take(bytes, finish))
+        return fail(EBADMSG, "finish message of %zu bytes", bytes.size());
+    return Finish{finish.header.cookie, finish.instance, finish.capture};
+}
+
 } // namespace
 
 const Control* Job::find(uint32_t id) const {
@@ -63,6 +70,7 @@ Result<Message> parseMessage(std::span<const uint8_t> bytes) {
     case DAEDALUS_MESSAGE_JOB: return parseJob(bytes);
     case DAEDALUS_MESSAGE_INSTANCE_GONE: return InstanceGone{header.cookie};
     case DAEDALUS_MESSAGE_BUFFER_GONE: return BufferGone{header.cookie};
+    case DAEDALUS_MESSAGE_FINISH: return parseFinish(bytes);
     default: return fail(EBADMSG, "unknown message type %u", header.type);
     }
 }

@@ -56,7 +56,13 @@ struct InstanceGone {
 struct BufferGone {
     uint64_t cookie = 0;
 };
-using Message = std::variant<Job, InstanceGone, BufferGone>;
+/// The client takes a picture of which more was to follow.
+struct Finish {
+    uint64_t id = 0; ///< for the completion
+    uint64_t instance = 0;
+    uint64_t capture = 0;
+};
+using Message = std::variant<Job, InstanceGone, BufferGone, Finish>;
 
 /// Parses what read(2) returned. Every length is checked against the message; nothing of it is trusted.
 Result<Message> parseMessage(std::span<const uint8_t> bytes);

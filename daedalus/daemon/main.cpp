@@ -111,6 +111,8 @@ public:
             }
             if (const auto* job = std::get_if<Job>(&*message)) {
                 run(*job);
+            } else if (const auto* finish = std::get_if<Finish>(&*message)) {
+                run(*finish);
             } else if (const auto* instance = std::get_if<InstanceGone>(&*message)) {
                 dispatcher_.instanceGone(instance->instance);
             } else if (const auto* buffer = std::get_if<BufferGone>(&*message)) {
@@ -153,6 +155,14 @@ private:
         complete(job.id(), error);
     }
 
+    void run(const Finish& finish) {
+        const Result<void> done = dispatcher_.finish(finish);
+        if (!done)
+            std::fprintf(stderr, "daedalusd: a held picture, instance %llu: ERROR: %s\n",
+                         static_cast<unsigned long long>(finish.instance), done.error().message.c_str());
+        complete(finish.id, done ? 0 : EIO);
+    }
+
     void complete(uint64_t job, int error) {
         // A job that the module gave up meanwhile (STREAMOFF, close) cannot be completed any more: no fault of ours.
         if (auto written = device_.complete(job, error); !written && options_.verbose)
@@ -165,7 +175,7 @@ private:
         if (bytes.size() < sizeof(header))
             return;
         std::memcpy(&header, bytes.data(), sizeof(header));
-        if (header.type == DAEDALUS_MESSAGE_JOB)
+        if (header.type == DAEDALUS_MESSAGE_JOB || header.type == DAEDALUS_MESSAGE_FINISH)
             complete(header.cookie, EBADMSG);
     }
 

@@ -87,8 +87,12 @@ struct daedalus_dev {
 	struct list_head bufs;		/* all that have memory, of all queues */
 	struct daedalus_ctx *running;	/* whose job the daemon has; NULL: none */
 	u64 job;
+	bool job_holds;			/* the daemon was told that more of its picture follows */
 	unsigned long deadline;		/* of the job, jiffies */
 	struct delayed_work watchdog;
+	u64 finish;			/* cookie of the message that a client waits for; 0: none, or answered */
+	bool finish_failed;
+	wait_queue_head_t finished;
 	struct daedalus_mutation mutation;
 	struct dentry *debugfs;
 };
@@ -122,6 +126,7 @@ struct daedalus_buf {
 	u64 cookie;
 	u64 session;	/* that has heard of this buffer */
 	enum daedalus_picture picture;
+	bool open;	/* the daemon still expects more of the picture, and may not have stored any of it */
 };
 
 static inline struct daedalus_ctx *daedalus_file_to_ctx(struct file *file)
@@ -167,6 +172,7 @@ void daedalus_link_remove_buf(struct daedalus_dev *dev, struct daedalus_buf *buf
 void daedalus_link_forget_picture(struct daedalus_dev *dev, struct daedalus_buf *buf);
 void daedalus_link_forget_pictures(struct daedalus_dev *dev, const struct vb2_queue *queue);
 void daedalus_link_remove_ctx(struct daedalus_ctx *ctx);
+bool daedalus_link_finish_picture(struct daedalus_ctx *ctx, struct daedalus_buf *buf);
 
 void daedalus_job_run(void *priv);
 void daedalus_job_abort(void *priv);

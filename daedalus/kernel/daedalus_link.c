@@ -25,6 +25,7 @@ struct daedalus_message {
 	union {
 		struct daedalus_header header;
 		struct daedalus_job job;
+		struct daedalus_finish finish;
 		DECLARE_FLEX_ARRAY(u8, bytes);
 	};
 };
@@ -89,6 +90,7 @@ void daedalus_link_add_buf(struct daedalus_dev *dev, struct daedalus_buf *buf)
 	buf->cookie = daedalus_new_cookie();
 	buf->session = 0;
 	buf->picture = DAEDALUS_PICTURE_NONE;
+	buf->open = false;
 	list_add_tail(&buf->list, &dev->bufs);
 }
 
@@ -104,6 +106,7 @@ void daedalus_link_forget_picture(struct daedalus_dev *dev, struct daedalus_buf 
 {
 	guard(mutex)(&dev->lock);
 	buf->picture = DAEDALUS_PICTURE_NONE;
+	buf->open = false;
 }
 
 /* STREAMOFF takes the timestamps, by which references are named, from the buffers of its queue. */
@@ -124,6 +127,59 @@ void daedalus_link_remove_ctx(struct daedalus_ctx *ctx)
 
 	guard(mutex)(&dev->lock);
 	daedalus_send_gone(dev, DAEDALUS_MESSAGE_INSTANCE_GONE, ctx->cookie, ctx->session);
+}
+
+static u64 daedalus_send_finish(struct daedalus_ctx *ctx, const struct daedalus_buf *buf)
+{
+	struct daedalus_dev *dev = ctx->dev;
+	u64 cookie = daedalus_new_cookie();
+	struct daedalus_message *message;
+
+	message = daedalus_message_new(DAEDALUS_MESSAGE_FINISH, sizeof(struct daedalus_finish), cookie, GFP_KERNEL);
+	if (!message)
+		return 0;
+	message->finish.instance = ctx->cookie;
+	message->finish.capture = buf->cookie;
+	dev->finish = cookie;
+	dev->finish_failed = false;
+	daedalus_message_send(dev, message);
+	return cookie;
+}
+
+/*
+ * V4L2 gives a held picture back when its client flushes, or goes on with another one. The daemon, which cannot know that
+ * no slice is to follow, is told here, when the client takes the buffer: what it reads then has to be the picture. One
+ * client at a time, as the queues' lock is held. Returns false if there is no picture.
+ */
+bool daedalus_link_finish_picture(struct daedalus_ctx *ctx, struct daedalus_buf *buf)
+{
+	unsigned long timeout = msecs_to_jiffies(daedalus_timeout_ms) ?: MAX_SCHEDULE_TIMEOUT;
+	struct daedalus_dev *dev = ctx->dev;
+
+	scoped_guard(mutex, &dev->lock) {
+		bool good = buf->picture != DAEDALUS_PICTURE_BROKEN;
+
+		if (!good || !buf->open)
+			return good;
+		buf->open = false;
+		if (!dev->session || !daedalus_send_finish(ctx, buf))
+			return false;
+	}
+	wait_event_killable_timeout(dev->finished, !READ_ONCE(dev->finish), timeout);
+
+	guard(mutex)(&dev->lock);
+	if (dev->finish || dev->finish_failed)
+		buf->picture = DAEDALUS_PICTURE_BROKEN;
+	dev->finish = 0;
+	return buf->picture != DAEDALUS_PICTURE_BROKEN;
+}
+
+static void daedalus_finish_end(struct daedalus_dev *dev, bool failed)
+{
+	lockdep_assert_held(&dev->lock);
+	dev->finish_failed = failed;
+	WRITE_ONCE(dev->finish, 0);
+	wake_up(&dev->finished);
 }
 
 /* The memory of a buffer, with a reference for the caller. */
@@ -346,6 +402,7 @@ static void daedalus_buffers_done(struct daedalus_ctx *ctx, bool decoded)
 		capture->picture = DAEDALUS_PICTURE_BROKEN;
 	else if (capture->picture == DAEDALUS_PICTURE_NONE)
 		capture->picture = DAEDALUS_PICTURE_DONE;
+	capture->open = decoded && ctx->dev->job_holds;
 	/* The last slice of a picture brings it to the client: with the error of an earlier one, if there was one. */
 	if (!held && capture->picture == DAEDALUS_PICTURE_BROKEN)
 		decoded = false;
@@ -377,6 +434,7 @@ static void daedalus_job_start(struct daedalus_ctx *ctx, struct daedalus_message
 
 	dev->running = ctx;
 	dev->job = message->header.cookie;
+	dev->job_holds = message->job.flags & DAEDALUS_JOB_HOLD_CAPTURE;
 	dev->deadline = jiffies + timeout;
 	schedule_delayed_work(&dev->watchdog, timeout);
 	daedalus_message_send(dev, message);
@@ -480,6 +538,8 @@ static int daedalus_link_release(struct inode *inode, struct file *file)
 		daedalus_message_drop(message);
 	if (dev->running)
 		daedalus_job_end(dev, false);
+	if (dev->finish)
+		daedalus_finish_end(dev, true);
 	return 0;
 }
 
@@ -542,6 +602,10 @@ static ssize_t daedalus_link_write(struct file *file, const char __user *from, s
 		return -EINVAL;
 
 	guard(mutex)(&dev->lock);
+	if (dev->finish && dev->finish == completion.job) {
+		daedalus_finish_end(dev, completion.error);
+		return size;
+	}
 	if (!dev->running || dev->job != completion.job)
 		return -ENOENT;
 	if (completion.error)
@@ -620,6 +684,7 @@ int daedalus_link_init(struct daedalus_dev *dev, struct device *parent)
 	INIT_LIST_HEAD(&dev->messages);
 	INIT_LIST_HEAD(&dev->bufs);
 	init_waitqueue_head(&dev->readable);
+	init_waitqueue_head(&dev->finished);
 	INIT_DELAYED_WORK(&dev->watchdog, daedalus_watchdog);
 
 	dev->misc.minor = MISC_DYNAMIC_MINOR;

@@ -302,6 +302,17 @@ static void daedalus_buf_queue(struct vb2_buffer *vb)
 	v4l2_m2m_buf_queue(ctx->fh.m2m_ctx, to_vb2_v4l2_buffer(vb));
 }
 
+/* Only for a client that takes a picture, not when the queue is stopped. */
+static void daedalus_buf_finish(struct vb2_buffer *vb)
+{
+	struct daedalus_ctx *ctx = vb2_get_drv_priv(vb->vb2_queue);
+
+	if (V4L2_TYPE_IS_OUTPUT(vb->type) || !vb2_is_streaming(vb->vb2_queue) || vb->state != VB2_BUF_STATE_DONE)
+		return;
+	if (!daedalus_link_finish_picture(ctx, daedalus_to_buf(vb)))
+		vb->state = VB2_BUF_STATE_ERROR;
+}
+
 static void daedalus_buf_request_complete(struct vb2_buffer *vb)
 {
 	struct daedalus_ctx *ctx = vb2_get_drv_priv(vb->vb2_queue);
@@ -342,6 +353,7 @@ static const struct vb2_ops daedalus_queue_ops = {
 	.buf_out_validate = daedalus_buf_out_validate,
 	.buf_prepare = daedalus_buf_prepare,
 	.buf_queue = daedalus_buf_queue,
+	.buf_finish = daedalus_buf_finish,
 	.buf_request_complete = daedalus_buf_request_complete,
 	.start_streaming = daedalus_start_streaming,
 	.stop_streaming = daedalus_stop_streaming,

@@ -631,6 +631,7 @@ class Slices(Case):
             seen.append((job.capture.index, job.flags, job.frames))
             daemon.complete(job, pattern=index)
             self.assertEqual(client.dequeue(CAPTURE) is None, hold)
+        self.assertIsNone(daemon.read())  # the daemon knows that the picture is whole
         self.assertEqual(seen, [(0, JOB_HOLD, []), (0, JOB_HOLD | JOB_CONTINUES, []), (0, JOB_CONTINUES, [])])
         client.submit(3, 2 * MS)
         job = daemon.read_job()
@@ -648,17 +649,66 @@ class Slices(Case):
         client.submit(1, 2 * MS)
         job = daemon.read_job()
         self.assertEqual((job.flags, job.capture.index, [f.timestamp for f in job.frames]), (0, 1, [MS]))
-        picture = client.dequeue(CAPTURE)
+        with daemon.finishing():
+            picture = client.dequeue(CAPTURE)
         self.assertEqual((picture.index, picture.timestamp, picture.failed), (0, MS, False))
 
     def test_a_flush_ends_a_picture(self):
         client, daemon = self.client(), self.daemon()
         client.queue_capture(0)
         client.submit(0, MS, flags=FLAG_HOLD)
-        daemon.complete(daemon.read_job())
+        job = daemon.read_job()
+        daemon.complete(job)
         self.assertIsNone(client.dequeue(CAPTURE))
         client.flush()
-        self.assertFalse(client.dequeue(CAPTURE).failed)
+        with daemon.finishing(pattern=7) as asked:
+            picture = client.dequeue(CAPTURE)
+        self.assertFalse(picture.failed)
+        self.assertEqual([(each.type, each.instance, each.capture) for each in asked],
+                         [(FINISH, job.instance, job.capture.cookie)])
+        with client.map(CAPTURE, 0) as data:
+            self.assertEqual(data[:6144], b'\7' * 6144)
+
+    def test_a_flush_while_a_slice_is_decoded(self):
+        client, daemon = self.client(), self.daemon()
+        client.queue_capture(0)
+        client.submit(0, MS, flags=FLAG_HOLD)
+        job = daemon.read_job()
+        client.flush()
+        daemon.complete(job)
+        with daemon.finishing() as asked:
+            self.assertFalse(client.dequeue(CAPTURE).failed)
+        self.assertEqual([each.type for each in asked], [FINISH])
+
+    def test_a_picture_that_cannot_be_finished_is_broken(self):
+        for timestamp, error in ((MS, 5), (2 * MS, None)):
+            client, daemon = self.client(), self.daemon()
+            client.queue_capture(0)
+            client.submit(0, timestamp, flags=FLAG_HOLD)
+            daemon.complete(daemon.read_job())
+            client.flush()
+            with daemon.finishing(error=error) if error else contextlib.nullcontext():
+                self.assertTrue(client.dequeue(CAPTURE).failed)
+            client.close()
+            daemon.close()
+
+    def test_a_bad_slice_spoils_a_picture_that_is_flushed(self):
+        client, daemon = self.client(), self.daemon()
+        client.queue_capture(0)
+        client.submit(0, MS, flags=FLAG_HOLD)
+        daemon.complete(daemon.read_job(), error=5)
+        client.flush()
+        self.assertTrue(client.dequeue(CAPTURE).failed)
+        self.assertIsNone(daemon.read())
+
+    def test_streamoff_does_not_ask_for_what_is_held(self):
+        client, daemon = self.client(), self.daemon()
+        client.queue_capture(0)
+        client.submit(0, MS, flags=FLAG_HOLD)
+        daemon.complete(daemon.read_job())
+        client.flush()
+        client.stream(False)
+        self.assertIsNone(daemon.read())
 
     def test_a_bad_slice_spoils_the_picture(self):
         client, daemon = self.client(outputs=3), self.daemon()
@@ -680,7 +730,7 @@ class Link(Case):
     def test_version(self):
         daemon, value = self.daemon(), u32()
         fcntl.ioctl(daemon.fd, IOC_VERSION, value)
-        self.assertEqual(value.value, 1)
+        self.assertEqual(value.value, 2)
         self.assertEqual(refused(fcntl.ioctl, daemon.fd, number(0, 'D', 99, 0)), 'ENOTTY')
 
     def test_one_daemon_at_a_time(self):

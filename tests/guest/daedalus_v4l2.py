@@ -12,6 +12,7 @@ import mmap
 import os
 import select
 import struct
+import threading
 
 OUTPUT, CAPTURE = 10, 9  # V4L2_BUF_TYPE_VIDEO_*_MPLANE
 MMAP, DMABUF = 1, 4  # V4L2_MEMORY_*
@@ -28,7 +29,7 @@ HEVC, VP8, VP9 = (int.from_bytes(name, 'little') for name in (b'S265', b'VP8F', 
 HEVC_SPS, HEVC_PPS, HEVC_SLICE_PARAMS = range(0xa40a90, 0xa40a93)
 HEVC_ENTRY_POINT_OFFSETS, VP8_FRAME, VP9_FRAME = 0xa40a97, 0xa409c8, 0xa40a2c
 
-JOB, INSTANCE_GONE, BUFFER_GONE = 1, 2, 3
+JOB, INSTANCE_GONE, BUFFER_GONE, FINISH = 1, 2, 3, 4
 JOB_HOLD, JOB_CONTINUES = 1, 2
 MESSAGE_MAX = 1 << 20
 
@@ -344,6 +345,15 @@ class Gone:
         assert self.size == len(data)
 
 
+class Finish:
+    def __init__(self, data):
+        self.type, self.size, self.cookie, self.instance, self.capture = struct.unpack('IIQQQ', data)
+        assert self.size == len(data)
+
+
+MESSAGES = {JOB: Job, INSTANCE_GONE: Gone, BUFFER_GONE: Gone, FINISH: Finish}
+
+
 class Daemon:
     def __init__(self):
         self.fd = os.open('/dev/daedalus', os.O_RDWR | os.O_NONBLOCK)
@@ -368,7 +378,7 @@ class Daemon:
         if not ready(self.fd, select.POLLIN, seconds):
             return None
         data = os.read(self.fd, room)
-        return Job(data) if struct.unpack_from('I', data)[0] == JOB else Gone(data)
+        return MESSAGES[struct.unpack_from('I', data)[0]](data)
 
     def read_all(self):
         return list(iter(self.read, None))
@@ -391,6 +401,24 @@ class Daemon:
             self.maps[cookie] = mmap.mmap(fd, os.lseek(fd, 0, os.SEEK_END))
             os.close(fd)
         return self.maps[cookie]
+
+    @contextlib.contextmanager
+    def finishing(self, pattern=None, error=0):
+        """Answers, while a client takes what was held, that all of it is stored now; the list of what was asked."""
+        asked = []
+
+        def answer():
+            if message := self.read(5.0):
+                asked.append(message)
+                if pattern is not None:
+                    memory = self.memory(message.capture)
+                    memory[:] = bytes([pattern]) * len(memory)
+                os.write(self.fd, struct.pack('QII', message.cookie, error, 0))
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield asked
+        thread.join()
 
     def complete(self, job, error=0, pattern=None):
         """Ends a job; pattern is the byte that the whole picture is filled with first."""

@@ -85,6 +85,27 @@ std::string nameOf(const testing::TestParamInfo<Case>& test) {
     return name;
 }
 
+// A client may take a picture of which the device expects more: after a flush, or because it goes on with another one.
+TEST(H264Held, PicturesAreStoredWhenTheyAreTaken) {
+    const auto fixtures = std::filesystem::path(__FILE__).parent_path() / "../../fixtures/h264";
+    const auto bytes = readFile(fixtures / "slices-4.h264");
+    const Stream stream = walk(bytes);
+    const auto expected = decodeInSoftware(AV_CODEC_ID_H264, stream.accessUnits);
+    H264Client client(Mode::SliceBased);
+    for (const StreamPicture& picture : stream.pictures) {
+        ASSERT_TRUE(client.decode(picture, true)); // the last slice is held like the others
+        const auto pixels = [&] {
+            return cropped(client.pixels(picture.frame), H264Client::formatOf(picture.sps), picture.cropLeft,
+                           picture.cropTop, expected.at(picture.frame).width, expected.at(picture.frame).height);
+        };
+        EXPECT_NE(pixels(), expected.at(picture.frame));
+        const Finish finish{.id = 1, .instance = 1, .capture = client.cookieOfFrame[picture.frame]};
+        EXPECT_TRUE(client.dispatcher.finish(finish));
+        EXPECT_EQ(pixels(), expected.at(picture.frame));
+        EXPECT_TRUE(client.dispatcher.finish(finish)) << "there is nothing left to do";
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Vectors, H264Streams, testing::ValuesIn(cases()), nameOf);
 
 } // namespace
