@@ -198,6 +198,14 @@ class Info(unittest.TestCase):
         self.assertEqual(report['profiles']['VAProfileH264Main']['because'], report['notes'])
         self.assertFalse(report['machine']['root'])
 
+    def test_no_permission_for_the_video_node(self):
+        result = self.guest('visl', 'sh', '-c', 'chmod 666 /dev/media0 && exec "$@"', 'sh', 'python3', '-c', UNPRIVILEGED,
+                            self.tool, '--json')
+        report = json.loads(result.stdout)
+        self.assertEqual(report['notes'], ['/dev/video0 (visl): open(/dev/video0): Permission denied'])
+        self.assertEqual(report['profiles']['VAProfileVP9Profile0']['because'], report['notes'])
+        self.assertEqual(report['decoders']['/dev/video0']['access'], 'root:root 0600: Permission denied')
+
     def test_strange_devices(self):
         result = self.guest('visl', 'python3', '-c', STRANGE, self.tool, os.path.join(self.folder, 'ioctl_faults.so'),
                             timeout=600)
