@@ -30,14 +30,14 @@ class BoardSweep(unittest.TestCase):
         cls.folder = tempfile.mkdtemp(prefix='board_sweep.')
         cls.addClassCleanup(shutil.rmtree, cls.folder)
 
-    def sweep(self, *options, filters=FILTERS, rootfs='desktop', module=()):
+    def sweep(self, *options, filters=FILTERS, device='daedalus', module=()):
         """Runs board-sweep in the guest. Returns how it ended, and its JSON, if it wrote some."""
         path = os.path.join(self.folder, 'board.json')
         if os.path.exists(path):
             os.unlink(path)
         words = [word for name in filters for word in ('--filter', name)]
         done = subprocess.run(
-            [os.path.join(ROOT, 'scripts/guest'), 'run', '--rootfs', rootfs, '--device', 'daedalus', '--daedalus', DAEDALUS,
+            [os.path.join(ROOT, 'scripts/guest'), 'run', '--rootfs', 'desktop', '--device', device, '--daedalus', DAEDALUS,
              *(word for each in module for word in ('--module-arg', each)), '--mem', '3G', '--share', BUILD, '--share',
              self.folder, '--env', 'V4L2_REQUEST_CACHE=/tmp/cache', '--', os.path.join(ROOT, 'scripts/board-sweep'),
              '--build', BUILD, '--json', path, *words, *options],
@@ -82,6 +82,12 @@ class BoardSweep(unittest.TestCase):
         self.assertEqual([row['codec'] for row in board['streams']], ['vp9'])
         self.assertEqual(board['left_out'], {'no node of this board serves mpeg2': ['mpeg2/ipb.m2v'],
                                              'no node of this board serves vp8': ['vp8/plain.ivf']})
+
+    def test_no_decoder(self):
+        done, board = self.sweep(device='none')
+        self.assertEqual((done.returncode, board), (1, None))
+        self.assertIn('there is no /dev/media* on this machine', done.stdout)
+        self.assertIn('board-sweep: the driver offers nothing on this machine', done.stderr)
 
     def test_frames_that_are_not_the_stream(self):
         """A table that says something else of the stream than what comes out, of any column."""
