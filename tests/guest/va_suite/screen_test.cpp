@@ -55,7 +55,7 @@ TEST_P(Shown, PicturesOfAStream) {
         EXPECT_EQ(mappedDmaBufs(), mapped) << "only the display looks at the pixels";
         const DmaBuf right = rightPicture(i, picture);
         picture.objects[0].fd = right.fd();
-        EXPECT_EQ(seen, screen.show(picture)) << "picture " << i;
+        EXPECT_TRUE(seen == screen.show(picture)) << "picture " << i;
         different.insert(seen);
     }
     EXPECT_GT(different.size(), pictures / 2) << "a screen that shows something, and not always the same";
