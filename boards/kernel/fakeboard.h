@@ -101,9 +101,17 @@ void fb_frames_forget(void);
 
 /* ---- Engines */
 
-/* What a job is about, as the registers have it. */
+enum fb_outcome {
+	FB_DONE,
+	FB_FAILED,			/* these two because of a knob */
+	FB_HUNG,
+	FB_FAULT,			/* stream or picture is where no memory is */
+};
+
+/* What a job is about, as the registers have it, and what comes of it. */
 struct fb_job {
 	u32 number;
+	enum fb_outcome outcome;
 	u32 stream;			/* bus address and bytes */
 	u32 length;
 	u32 outs[FB_OUTS];		/* bus addresses that are written; the last is what the client gets */
@@ -132,6 +140,7 @@ struct fb_engine {
 	const char *irq;		/* interrupt-names, NULL: the first */
 	u16 start;			/* register, bits and value that start a job */
 	u32 start_mask, start_val;
+	u16 stop;			/* register among the job's where bit 4 switches interrupts off, 0 if there is none */
 	u16 status;			/* register, values for done and error */
 	u32 done, error;
 	u16 stream, length;		/* registers of the job, without locate() */
@@ -180,7 +189,9 @@ struct fb_unit {
 	u32 hwirq;
 	u32 jobs;
 	struct list_head shadows;
-	struct delayed_work work;
+	struct fb_job job;		/* the last one */
+	struct work_struct look;
+	struct delayed_work finish;
 };
 
 extern struct list_head fb_units;
@@ -190,12 +201,14 @@ extern unsigned int fb_delay_ms, fb_fail_every, fb_hang_every;
 extern bool fb_stamp, fb_pattern, fb_logging;
 
 void fb_job_start(struct fb_unit *u);
-void fb_job_run(struct work_struct *work);
+void fb_job_stop(struct fb_unit *u);
+void fb_job_look(struct work_struct *work);
+void fb_job_finish(struct work_struct *work);
 void fb_raise(u32 hwirq);
 
 /* ---- The log */
 
-void fb_log_job(struct fb_unit *u, const struct fb_job *job, const char *outcome);
+void fb_log_job(struct fb_unit *u, const struct fb_job *job);
 void fb_shadows_forget(struct fb_unit *u);
 void fb_put(const char *format, ...) __printf(1, 2);
 void fb_debugfs_init(void);

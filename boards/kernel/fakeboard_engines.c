@@ -53,7 +53,7 @@ static const struct fb_nested *rkvdec_nested(const struct fb_unit *u)
 
 static const struct fb_engine rkvdec = {
 	.name = "rkvdec",
-	.start = 0x004, .start_mask = 1, .start_val = 1,
+	.start = 0x004, .start_mask = 1, .start_val = 1, .stop = 0x004,
 	.status = 0x004, .done = BIT(12) | BIT(8), .error = BIT(14) | BIT(8),
 	.stream = 0x010, .length = 0x014, .length_mask = ~0u, .out = 0x01c,
 	.names = rkvdec_names,
@@ -61,7 +61,11 @@ static const struct fb_engine rkvdec = {
 	.nested = rkvdec_nested,
 };
 
-/* ---- Its successors on RK3588 (VDPU381) and RK3576 (VDPU383). */
+/*
+ * ---- Its successors on RK3588 (VDPU381) and RK3576 (VDPU383). The driver's
+ * watchdog writes to the interrupt register that only the first one has.
+ */
+#define RKVDEC_STOP	0x004
 
 static const struct fb_reg_name vdpu381_names[] = {
 	{ 0x024, 1, "mode" },		{ 0x028, 1, "start" },		{ 0x040, 1, "stream_len" },
@@ -82,7 +86,7 @@ static const struct fb_nested *vdpu381_nested(const struct fb_unit *u)
 static const struct fb_engine vdpu381 = {
 	.name = "vdpu381",
 	.ctl = "function", .fun = "function",
-	.start = 0x028, .start_mask = 1, .start_val = 1,
+	.start = 0x028, .start_mask = 1, .start_val = 1, .stop = RKVDEC_STOP,
 	.status = 0x380, .done = BIT(2), .error = BIT(4),
 	.stream = 0x200, .length = 0x040, .length_mask = ~0u, .out = 0x208,
 	.names = vdpu381_names,
@@ -101,7 +105,7 @@ static const struct fb_reg_name vdpu383_names[] = {
 static const struct fb_engine vdpu383 = {
 	.name = "vdpu383",
 	.ctl = "link", .fun = "function",
-	.start = 0x040, .start_mask = 1, .start_val = 1,
+	.start = 0x040, .start_mask = 1, .start_val = 1, .stop = RKVDEC_STOP,
 	.status = 0x04c, .done = BIT(0), .error = BIT(4),
 	.stream = 0x200, .length = 0x108, .length_mask = ~0u, .out = 0x2a0,
 	.names = vdpu383_names,
@@ -180,28 +184,28 @@ static void locate_vpu981(const struct fb_unit *u, struct fb_job *job)
 
 static const struct fb_engine vdpu1 = {
 	.name = "vdpu1", .irq = "vdpu",
-	.start = 0x404, .start_mask = 1, .start_val = 1,
+	.start = 0x404, .start_mask = 1, .start_val = 1, .stop = 0x404,
 	.status = 0x404, VDPU1_STATUS,
 	.locate = locate_vdpu1,
 };
 
 static const struct fb_engine g1 = {
 	.name = "g1",
-	.start = 0x004, .start_mask = 1, .start_val = 1,
+	.start = 0x004, .start_mask = 1, .start_val = 1, .stop = 0x004,
 	.status = 0x004, VDPU1_STATUS,
 	.locate = locate_g1,
 };
 
 static const struct fb_engine g2 = {
 	.name = "g2",
-	.start = 0x004, .start_mask = 1, .start_val = 1,
+	.start = 0x004, .start_mask = 1, .start_val = 1, .stop = 0x004,
 	.status = 0x004, VDPU1_STATUS,
 	.locate = locate_g2,
 };
 
 static const struct fb_engine vpu981 = {
 	.name = "vpu981", .irq = "vdpu",
-	.start = 0x004, .start_mask = 1, .start_val = 1,
+	.start = 0x004, .start_mask = 1, .start_val = 1, .stop = 0x004,
 	.status = 0x004, VDPU1_STATUS,
 	.locate = locate_vpu981,
 };

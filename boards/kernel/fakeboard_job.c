@@ -17,7 +17,14 @@ DEFINE_MUTEX(fb_lock);
 /* From the write to the start register, in whatever context that is. */
 void fb_job_start(struct fb_unit *u)
 {
-	mod_delayed_work(fb_queue, &u->work, msecs_to_jiffies(fb_delay_ms));
+	queue_work(fb_queue, &u->look);
+}
+
+/* The driver has lost patience and switched the engine off: no interrupt comes from it any more. */
+void fb_job_stop(struct fb_unit *u)
+{
+	cancel_delayed_work(&u->finish);
+	fb_wr(u->ctl, u->e->start, fb_rd(u->ctl, u->e->start) & ~u->e->start_mask);
 }
 
 static void locate(const struct fb_unit *u, struct fb_job *job)
@@ -94,39 +101,53 @@ static bool every(unsigned int n, u32 job)
 	return n && job % n == 0;
 }
 
-void fb_job_run(struct work_struct *work)
+/* At once: what the driver wants, and what will come of it. It writes no register now until the job has ended. */
+void fb_job_look(struct work_struct *work)
 {
-	struct fb_unit *u = container_of(to_delayed_work(work), struct fb_unit, work);
-	struct fb_job job = { };
-	const char *outcome = "done";
+	struct fb_unit *u = container_of(work, struct fb_unit, look);
+	struct fb_job *job = &u->job;
 	unsigned long flags;
 	struct fb_map *m;
 
 	mutex_lock(&fb_lock);
-	job.number = ++u->jobs;
-	locate(u, &job);
-	if (!reachable(&job)) {
-		outcome = "fault";
-	} else if (job.num_outs) {
-		m = fb_map_find(job.stream);
-		job.crc = fb_map_crc(m, job.stream - m->start, job.length);
+	*job = (struct fb_job){ .number = ++u->jobs, .outcome = FB_DONE };
+	locate(u, job);
+	if (!reachable(job)) {
+		job->outcome = FB_FAULT;
+	} else if (job->num_outs) {
+		m = fb_map_find(job->stream);
+		job->crc = fb_map_crc(m, job->stream - m->start, job->length);
 	}
-	if (every(fb_fail_every, job.number))
-		outcome = "failed";
-	if (every(fb_hang_every, job.number))
-		outcome = "hung";
+	if (every(fb_fail_every, job->number))
+		job->outcome = FB_FAILED;
+	if (every(fb_hang_every, job->number))
+		job->outcome = FB_HUNG;
 	if (fb_logging)
-		fb_log_job(u, &job, outcome);
-	if (!strcmp(outcome, "done"))
-		write_pictures(&job);
+		fb_log_job(u, job);
 	mutex_unlock(&fb_lock);
 
 	spin_lock_irqsave(&fb_regs_lock, flags);
 	fb_regs_forget(u->np);
-	fb_wr(u->ctl, u->e->start, fb_rd(u->ctl, u->e->start) & ~u->e->start_mask);
-	if (strcmp(outcome, "hung"))
-		fb_wr(u->ctl, u->e->status, strcmp(outcome, "done") ? u->e->error : u->e->done);
 	spin_unlock_irqrestore(&fb_regs_lock, flags);
-	if (strcmp(outcome, "hung"))
-		fb_raise(u->hwirq);
+	if (job->outcome != FB_HUNG)
+		queue_delayed_work(fb_queue, &u->finish, msecs_to_jiffies(fb_delay_ms));
+}
+
+/* When its time is over: picture, status, interrupt. */
+void fb_job_finish(struct work_struct *work)
+{
+	struct fb_unit *u = container_of(to_delayed_work(work), struct fb_unit, finish);
+	const struct fb_engine *e = u->e;
+	unsigned long flags;
+
+	mutex_lock(&fb_lock);
+	if (u->job.outcome == FB_DONE)
+		write_pictures(&u->job);
+	mutex_unlock(&fb_lock);
+
+	spin_lock_irqsave(&fb_regs_lock, flags);
+	fb_wr(u->ctl, e->start, fb_rd(u->ctl, e->start) & ~e->start_mask);
+	fb_wr(u->ctl, e->status, u->job.outcome == FB_DONE ? e->done : e->error);
+	spin_unlock_irqrestore(&fb_regs_lock, flags);
+	fb_raise(u->hwirq);
 }

@@ -286,8 +286,9 @@ static void put_table(const struct view *v, const struct known *k)
 }
 
 /* Under fb_lock. The driver writes nothing while a job runs, but for its watchdog. */
-void fb_log_job(struct fb_unit *u, const struct fb_job *job, const char *outcome)
+void fb_log_job(struct fb_unit *u, const struct fb_job *job)
 {
+	static const char * const outcomes[] = { "done", "failed", "hung", "fault" };
 	struct view *v = kzalloc_obj(*v);
 	unsigned int i;
 
@@ -297,7 +298,7 @@ void fb_log_job(struct fb_unit *u, const struct fb_job *job, const char *outcome
 	v->job = job;
 	know_all(v);
 	put_head(v, "job");
-	fb_put("%s\n", outcome);
+	fb_put("%s\n", outcomes[job->outcome]);
 	if (job->num_outs) {
 		put_head(v, "stream");
 		fb_put("%u %08x\n", job->length, job->crc);

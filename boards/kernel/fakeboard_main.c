@@ -46,15 +46,25 @@ static const struct irq_domain_ops line_ops = {
 	.xlate = irq_domain_xlate_onecell,
 };
 
-static int reset_nothing(struct reset_controller_dev *controller, unsigned long id)
+/* cedrus' way to stop a job. No board has two decoders with a reset. */
+static int reset_all(struct reset_controller_dev *controller, unsigned long id)
+{
+	struct fb_unit *u;
+
+	list_for_each_entry(u, &fb_units, list)
+		fb_job_stop(u);
+	return 0;
+}
+
+static int deassert_nothing(struct reset_controller_dev *controller, unsigned long id)
 {
 	return 0;
 }
 
 static const struct reset_control_ops reset_ops = {
-	.assert = reset_nothing,
-	.deassert = reset_nothing,
-	.reset = reset_nothing,
+	.assert = reset_all,
+	.deassert = deassert_nothing,
+	.reset = reset_all,
 };
 
 static struct reset_controller_dev resets = {
@@ -78,7 +88,8 @@ static int add_unit(struct device_node *np, const struct fb_engine *e)
 		return -EINVAL;
 	}
 	INIT_LIST_HEAD(&u->shadows);
-	INIT_DELAYED_WORK(&u->work, fb_job_run);
+	INIT_WORK(&u->look, fb_job_look);
+	INIT_DELAYED_WORK(&u->finish, fb_job_finish);
 	list_add_tail(&u->list, &fb_units);
 	return e->sram_port ? fb_regs_add_sram(u->fun) : 0;
 }

@@ -80,6 +80,14 @@ bool fb_is_port(const struct fb_engine *e, u32 off)
 	return false;
 }
 
+/* A start register without its start bit, or interrupts off: what watchdogs do. */
+static bool is_stop(const struct fb_unit *u, const struct fb_region *r, u32 off, u32 val)
+{
+	if (u->e->stop && u->fun == r && u->e->stop == off && val & BIT(4))
+		return true;
+	return u->ctl == r && u->e->start == off && !(val & u->e->start_mask);
+}
+
 static void write_word(struct fb_region *r, u32 off, u32 val)
 {
 	bool port = false;
@@ -97,9 +105,12 @@ static void write_word(struct fb_region *r, u32 off, u32 val)
 	}
 	if (port && r->num_ports < FB_PORT_WRITES)
 		r->ports[r->num_ports++] = (struct fb_port_write){ off, val };
-	list_for_each_entry(u, &fb_units, list)
-		if (u->ctl == r && u->e->start == off && (val & u->e->start_mask) == u->e->start_val)
+	list_for_each_entry(u, &fb_units, list) {
+		if (is_stop(u, r, off, val))
+			fb_job_stop(u);
+		else if (u->ctl == r && u->e->start == off && (val & u->e->start_mask) == u->e->start_val)
 			fb_job_start(u);
+	}
 }
 
 static unsigned long regs_read(void *priv, unsigned int off, int size)

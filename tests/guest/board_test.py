@@ -138,18 +138,28 @@ class Faults(unittest.TestCase):
                 with self.subTest(board=board, codec=codec):
                     self.assertEqual(result['outcomes'], {'done': 10, 'failed': 2})
 
-    def test_hanging_jobs(self):
-        """The driver's watchdog ends the job, and the next stream decodes."""
-        for board, codec in (('rk3399', 'h264'), ('rk3588', 'hevc'), ('imx8mq', 'vp8'), ('h3', 'mpeg2')):
+    def watchdog(self, knob, value, cases):
+        """The driver's watchdog ends the job, and the next stream decodes. Returns what became of the first one."""
+        for board, codec in cases:
             with self.subTest(board=board, codec=codec), tempfile.NamedTemporaryFile('r') as dmesg:
-                knob = '/sys/module/fakeboard/parameters/hang_every'
-                script = f'echo 7 >{knob}; python3 tests/guest/board_streams.py kernel 1 {STREAMS[codec]}; ' \
-                         f'echo 0 >{knob}; python3 tests/guest/board_streams.py kernel 1 {STREAMS[codec]}'
-                result = guest(board, 'sh', '-c', script, options=('--dmesg', dmesg.name))
-                hung, after = [json.loads(line) for line in result.stdout.splitlines()]
-                self.assertEqual(hung['outcomes']['hung'], 1)
+                path = '/sys/module/fakeboard/parameters/' + knob
+                decode_once = f'python3 tests/guest/board_streams.py kernel 1 {STREAMS[codec]}'
+                result = guest(board, 'sh', '-c', f'echo {value} >{path}; {decode_once}; echo 0 >{path}; {decode_once}',
+                               options=('--dmesg', dmesg.name))
+                stopped, after = [json.loads(line) for line in result.stdout.splitlines()]
                 self.assertRegex(dmesg.read(), '(?i)timed out|timeout')
                 self.assertEqual((after['status'], after['outcomes']), (0, {'done': 12}))
+                yield stopped
+
+    def test_hanging_jobs(self):
+        cases = (('rk3399', 'h264'), ('rk3588', 'hevc'), ('imx8mq', 'vp8'), ('imx8mq', 'vp9'), ('h3', 'mpeg2'))
+        for stopped in self.watchdog('hang_every', 7, cases):
+            self.assertEqual(stopped['outcomes']['hung'], 1)
+
+    def test_late_jobs(self):
+        """Nothing comes from a decoder that the watchdog has switched off, not even late."""
+        for stopped in self.watchdog('delay_ms', 2500, (('rk3399', 'h264'), ('imx8mq', 'vp9'), ('h3', 'mpeg2'))):
+            self.assertEqual(stopped['stamps'], [])
 
 
 class WithTheDriver(unittest.TestCase):
