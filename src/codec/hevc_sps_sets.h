@@ -5,8 +5,8 @@
 
 #include <vector>
 
-#include "codec/hevc_uapi.h"
 #include "codec/hevc_picture.h"
+#include "codec/hevc_uapi.h"
 
 // The reference picture sets of the sequence parameter set, for devices that are to be told them. VA-API has none of
 // them, but a device needs no more than the set that a picture uses: that one is found again in the picture itself.
