@@ -8,7 +8,16 @@
 
 namespace v4l2_request::decode {
 
-Result<OutputPool::Slot*> OutputPool::acquire(size_t size) {
+namespace {
+
+// Decoders read ahead: rkvdec of RK3399 is told to read up to 79 bytes behind a picture of HEVC. What is left there of
+// an earlier picture could be taken for a slice.
+constexpr size_t readAhead = 128;
+
+} // namespace
+
+Result<OutputPool::Slot*> OutputPool::acquire(size_t bitstream) {
+    const size_t size = bitstream + readAhead;
     size_t largeEnough = 0;
     for (Slot& slot : slots_) {
         if (slot.memory.bytes().size() < size)
@@ -76,6 +85,7 @@ Result<void> OutputPool::prepare(Slot& slot, const codec::Job& job, uint64_t tim
         std::memcpy(to, piece.data(), piece.size());
         to += piece.size();
     }
+    std::memset(to, 0, readAhead); // acquire() has made room
     std::vector<v4l2_ext_control> controls;
     for (const ControlBatch::Entry& entry : job.controls.entries()) {
         v4l2_ext_control& control = controls.emplace_back();
