@@ -48,6 +48,30 @@ ShortTermSet shortTermSetOf(const VAPictureParameterBufferHEVC& picture) {
     return set;
 }
 
+uint16_t lsbOf(const VAPictureHEVC& picture, const VAPictureParameterBufferHEVC& parameters) {
+    const uint32_t maxLsb = 1u << (parameters.log2_max_pic_order_cnt_lsb_minus4 + 4);
+    return static_cast<uint16_t>(static_cast<uint32_t>(picture.pic_order_cnt) & (maxLsb - 1));
+}
+
+bool isUsed(const VAPictureHEVC& picture) {
+    return picture.flags & VA_PICTURE_HEVC_RPS_LT_CURR;
+}
+
+// Whether the entry, of the slice or of what is known of the sequence, stands for this picture (8.3.2).
+bool isOf(const VAPictureHEVC& picture, const HevcLongTermEntry& entry, const VAPictureParameterBufferHEVC& parameters,
+          const SpsSets& sets) {
+    const v4l2_ctrl_hevc_ext_sps_lt_rps known =
+        entry.fromSps ? sets.longTerm[entry.ltIdxSps] : v4l2_ctrl_hevc_ext_sps_lt_rps{};
+    const uint16_t lsb = entry.fromSps ? known.lt_ref_pic_poc_lsb_sps : entry.pocLsb;
+    const bool used = entry.fromSps ? known.flags & V4L2_HEVC_EXT_SPS_LT_RPS_FLAG_USED_LT : entry.usedByCurr;
+    if (lsbOf(picture, parameters) != lsb || isUsed(picture) != used)
+        return false;
+    const int64_t maxLsb = int64_t{1} << (parameters.log2_max_pic_order_cnt_lsb_minus4 + 4);
+    const int64_t current = parameters.CurrPic.pic_order_cnt;
+    return !entry.msbPresent ||
+           picture.pic_order_cnt == lsb + current - entry.deltaPocMsbCycle * maxLsb - (current & (maxLsb - 1)); // (8-5)
+}
+
 } // namespace
 
 Result<void> learnShortTermSets(const Picture& picture, SpsSets& sets) {
@@ -78,32 +102,47 @@ Result<void> learnShortTermSets(const Picture& picture, SpsSets& sets) {
     return {};
 }
 
+// A long-term picture is what explicit entries of the slice name, or entries of the sequence that earlier pictures have
+// shown. One entry that is left then stands for the one picture that is left.
 Result<void> learnLongTermSets(const Picture& picture, SpsSets& sets) {
     const VAPictureParameterBufferHEVC& parameters = picture.parameters;
     const size_t count =
         parameters.slice_parsing_fields.bits.long_term_ref_pics_present_flag ? parameters.num_long_term_ref_pic_sps : 0;
-    if (sets.longTerm.size() != std::max<size_t>(count, 1))
+    if (sets.longTerm.size() != std::max<size_t>(count, 1)) {
         sets.longTerm.assign(std::max<size_t>(count, 1), {});
+        sets.longTermKnown.assign(sets.longTerm.size(), false);
+    }
     const auto& entries = picture.header().longTermSet;
     if (std::ranges::none_of(entries, &HevcLongTermEntry::fromSps))
         return {};
-    // With a single long-term picture it is clear which one the entry describes, and whether it is used.
-    const VAPictureHEVC* only = nullptr;
-    for (const VAPictureHEVC& reference : parameters.ReferenceFrames) {
-        if (!isListed(reference) || !(reference.flags & VA_PICTURE_HEVC_LONG_TERM_REFERENCE))
-            continue;
-        if (only)
-            return fail(ErrorKind::Unsupported, "HEVC: the long-term pictures of the sequence are not in VA-API");
-        only = &reference;
+
+    std::vector<VAPictureHEVC> pictures;
+    std::ranges::copy_if(parameters.ReferenceFrames, std::back_inserter(pictures), [](const VAPictureHEVC& reference) {
+        return isListed(reference) && (reference.flags & VA_PICTURE_HEVC_LONG_TERM_REFERENCE);
+    });
+    std::vector<const HevcLongTermEntry*> unknown;
+    for (const HevcLongTermEntry& entry : entries) {
+        const bool known = !entry.fromSps || sets.longTermKnown[entry.ltIdxSps];
+        const auto found = known ? std::ranges::find_if(pictures,
+                                                        [&](const VAPictureHEVC& reference) {
+                                                            return isOf(reference, entry, parameters, sets);
+                                                        })
+                                 : pictures.end();
+        if (found != pictures.end())
+            pictures.erase(found);
+        else if (entry.fromSps)
+            unknown.push_back(&entry); // or known, of a picture that is lost or of another sequence
     }
-    if (!only || entries.size() != 1)
+    const auto isKnown = [&](const HevcLongTermEntry* entry) { return sets.longTermKnown[entry->ltIdxSps]; };
+    if (unknown.empty() || (pictures.empty() && std::ranges::all_of(unknown, isKnown)))
+        return {};
+    if (unknown.size() != 1 || pictures.size() != 1)
         return fail(ErrorKind::Unsupported, "HEVC: the long-term pictures of the sequence are not in VA-API");
-    const uint32_t maxLsb = 1u << (parameters.log2_max_pic_order_cnt_lsb_minus4 + 4);
-    const bool used = only->flags & VA_PICTURE_HEVC_RPS_LT_CURR;
-    sets.longTerm[entries.front().ltIdxSps] = {
-        .lt_ref_pic_poc_lsb_sps = static_cast<uint16_t>(static_cast<uint32_t>(only->pic_order_cnt) & (maxLsb - 1)),
-        .flags = static_cast<uint16_t>(used ? V4L2_HEVC_EXT_SPS_LT_RPS_FLAG_USED_LT : 0),
-    };
+    const uint8_t index = unknown.front()->ltIdxSps;
+    sets.longTerm[index] = {
+        .lt_ref_pic_poc_lsb_sps = lsbOf(pictures.front(), parameters),
+        .flags = static_cast<uint16_t>(isUsed(pictures.front()) ? V4L2_HEVC_EXT_SPS_LT_RPS_FLAG_USED_LT : 0)};
+    sets.longTermKnown[index] = true;
     return {};
 }
 

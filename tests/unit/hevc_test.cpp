@@ -582,10 +582,40 @@ TEST_F(Hevc, LongTermPictureOfTheSequence) {
     EXPECT_EQ(set.lt_ref_pic_poc_lsb_sps, 7);
     EXPECT_EQ(set.flags, V4L2_HEVC_EXT_SPS_LT_RPS_FLAG_USED_LT);
 
-    picture.ReferenceFrames[2] = frame(4, 9, VA_PICTURE_HEVC_LONG_TERM_REFERENCE); // which of the two?
-    const auto built = build(picture, {header});
+    // What is known tells the other: entry 0 is the picture that entry 1 is not.
+    picture.ReferenceFrames[2] = frame(4, 9, VA_PICTURE_HEVC_LONG_TERM_REFERENCE);
+    const auto both = BitWriter().ue(2).ue(0).bits(1, 1).bits(0, 1).bits(0, 1).bits(0, 1);
+    const Header bothHeader{.sliceType = P, .pocLsb = 300 & 255, .longTerm = both};
+    const auto sets = controls(picture, {bothHeader});
+    EXPECT_EQ(sets.get<HevcExtSpsLtRps>(0).lt_ref_pic_poc_lsb_sps, 9);
+    EXPECT_EQ(sets.get<HevcExtSpsLtRps>(0).flags, 0);
+    EXPECT_EQ(sets.get<HevcExtSpsLtRps>(1).lt_ref_pic_poc_lsb_sps, 7);
+
+    // Another sequence has another picture there; a lost one changes nothing.
+    picture.ReferenceFrames[0].pic_order_cnt = 6;
+    EXPECT_EQ(controls(picture, {bothHeader}).get<HevcExtSpsLtRps>(1).lt_ref_pic_poc_lsb_sps, 6);
+    picture.ReferenceFrames[2] = {.picture_id = VA_INVALID_SURFACE, .flags = VA_PICTURE_HEVC_INVALID};
+    EXPECT_EQ(controls(picture, {bothHeader}).get<HevcExtSpsLtRps>(0).lt_ref_pic_poc_lsb_sps, 9);
+
+    state.reset(); // nothing known: which of the two?
+    picture.ReferenceFrames[2] = frame(4, 9, VA_PICTURE_HEVC_LONG_TERM_REFERENCE);
+    const auto built = build(picture, {bothHeader});
     ASSERT_FALSE(built);
     EXPECT_EQ(built.error().kind, ErrorKind::Unsupported);
+}
+
+// Entries of the slice itself name their pictures: what is left is that of the sequence.
+TEST_F(Hevc, LongTermPictureOfTheSequenceBesideOneOfTheSlice) {
+    device.set(HevcExtSpsLtRps::id, {.elements = 65});
+    auto picture = parameters(300, {frame(1, 7, longTermCurr), frame(2, 263, longTermCurr), frame(3, 299, before)});
+    picture.slice_parsing_fields.bits.long_term_ref_pics_present_flag = 1;
+    picture.num_long_term_ref_pic_sps = 2;
+    list(0, {2});
+    // Both have the same least significant bits; delta_poc_msb_cycle_lt 1 is the picture of the count 7 (7-52, 8-5).
+    const auto longTerm = BitWriter().ue(1).ue(1).bits(1, 1).bits(0, 1).bits(7, 8).bits(1, 1).bits(1, 1).ue(1);
+    const auto set = controls(picture, {{.sliceType = P, .pocLsb = 300 & 255, .longTerm = longTerm}});
+    EXPECT_EQ(set.get<HevcExtSpsLtRps>(1).lt_ref_pic_poc_lsb_sps, 7);
+    EXPECT_EQ(set.get<HevcExtSpsLtRps>(1).flags, V4L2_HEVC_EXT_SPS_LT_RPS_FLAG_USED_LT);
 }
 
 TEST_F(Hevc, MoreSlicesThanTheDeviceTakesAreRefused) {
