@@ -152,6 +152,8 @@ struct fb_engine {
 	const struct fb_reg_name *(*more_names)(const struct fb_unit *u);	/* those that go by codec */
 	/* Fills in the job; NULL: the registers above. */
 	void (*locate)(const struct fb_unit *u, struct fb_job *job);
+	/* Bytes that the kernel's driver has the decoder read behind the stream, at most. */
+	u32 (*read_ahead)(const struct fb_unit *u);
 	/* A write that a plain memory register does not do; fb_regs_lock is held. */
 	void (*write)(struct fb_region *r, u32 off, u32 val);
 	/* The bus address in a register, if it is not there as it is. */

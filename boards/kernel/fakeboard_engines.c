@@ -51,6 +51,12 @@ static const struct fb_nested *rkvdec_nested(const struct fb_unit *u)
 	return NULL;
 }
 
+/* HEVC: its driver rounds the length up to 16 bytes, and adds 64. */
+static u32 rkvdec_read_ahead(const struct fb_unit *u)
+{
+	return RKVDEC_MODE(u) == 0 ? 15 + 64 : 0;
+}
+
 static const struct fb_engine rkvdec = {
 	.name = "rkvdec",
 	.start = 0x004, .start_mask = 1, .start_val = 1, .stop = 0x004,
@@ -58,6 +64,7 @@ static const struct fb_engine rkvdec = {
 	.stream = 0x010, .length = 0x014, .length_mask = ~0u, .out = 0x01c,
 	.names = rkvdec_names,
 	.more_names = rkvdec_more_names,
+	.read_ahead = rkvdec_read_ahead,
 	.nested = rkvdec_nested,
 };
 

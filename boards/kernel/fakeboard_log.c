@@ -285,6 +285,22 @@ static void put_table(const struct view *v, const struct known *k)
 	s->size = size;
 }
 
+static void put_stream(const struct view *v)
+{
+	const struct fb_job *job = v->job;
+	struct fb_map *m = fb_map_find(job->stream);
+	u32 behind = v->u->e->read_ahead ? v->u->e->read_ahead(v->u) : 0;
+
+	if (!job->num_outs)
+		return;
+	put_head(v, "stream");
+	fb_put("%u %08x\n", job->length, job->crc);
+	if (!behind || !m || job->length < behind || job->length > m->size - (job->stream - m->start))
+		return;
+	put_head(v, "head");
+	fb_put("%u %08x\n", job->length - behind, fb_map_crc(m, job->stream - m->start, job->length - behind));
+}
+
 /* Under fb_lock. The driver writes nothing while a job runs, but for its watchdog. */
 void fb_log_job(struct fb_unit *u, const struct fb_job *job)
 {
@@ -299,10 +315,7 @@ void fb_log_job(struct fb_unit *u, const struct fb_job *job)
 	know_all(v);
 	put_head(v, "job");
 	fb_put("%s\n", outcomes[job->outcome]);
-	if (job->num_outs) {
-		put_head(v, "stream");
-		fb_put("%u %08x\n", job->length, job->crc);
-	}
+	put_stream(v);
 	put_registers(v);
 	put_ports(v);
 	put_sram(v);
