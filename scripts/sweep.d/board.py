@@ -22,6 +22,8 @@ BOARDS = {
     'imx8mq': ('mpeg2', 'h264', 'hevc', 'vp8', 'vp9'),
     'h3': ('mpeg2', 'h264', 'hevc', 'vp8'),
 }
+# Boards whose HEVC wants the reference sets of the SPS: GStreamer has them since 1.28.
+USERLANDS = {'rk3588': 'forky', 'rk3576': 'forky'}
 ROWS_SHOWN = 60  # of differences
 LARGEST_TABLE = 1 << 20  # bytes, of which the log has rows
 TABLE_AT = re.compile(r'table@(\S+?)\+0x([0-9a-f]+)$')
@@ -40,11 +42,17 @@ HEVC_SETS = (
     Records(48, 64, '.short_term', start=128, unit=48),
 )
 QUANTISERS = (Records(64, 2, '.luma'), Records(64, 2, '.chroma', start=128))
+HANTRO_H264 = (Records(4, 34, '.poc', start=3680), Records(480, 1, '.scaling_list', start=3816))
 RECORDS = {
+    ('vdpu1', 'h264', '0x4a0'): HANTRO_H264,
+    ('vdpu2', 'h264', '0x4f4'): HANTRO_H264,
+    ('g1', 'h264', '0x0a0'): HANTRO_H264,
+    ('rkvdec', 'h264', 'cabac_table'): (Records(608, 1, '.scaling_list', start=3712),),
     ('vdpu1', 'mpeg2', '0x4a0'): QUANTISERS,
     ('vdpu2', 'mpeg2', '0x4f4'): QUANTISERS,
     ('g1', 'mpeg2', '0x0a0'): QUANTISERS,
     ('rkvdec', 'h264', 'pps'): (Records(32, 256),),
+    ('vdpu381', 'h264', 'function+0x2d0'): (Records(480, 1, '.scaling_list'),),
     ('vdpu381', 'h264', 'pps'): (Records(48, 256),),
     ('vdpu383', 'h264', 'pps'): (Records(176, 256),),
     ('rkvdec', 'hevc', 'pps'): (Records(80, 64),),
@@ -87,6 +95,12 @@ def parse(lines):
 def read_stream(job, size, digest):
     job.payload = (int(size), digest)
     job.fields['stream'] = f'{size} bytes {digest}'
+
+
+def read_head(job, size, digest):
+    """Without what is behind the stream: the payload of the client, as far as it is surely that."""
+    job.payload = (int(size), digest)
+    job.fields['head'] = f'{size} bytes {digest}'
 
 
 def read_register(job, place, value):
@@ -133,6 +147,7 @@ def complete(job):
 
 READERS = {
     'stream': read_stream,
+    'head': read_head,
     'reg': read_register,
     'port': read_port,
     'sram': read_sram,
@@ -256,7 +271,7 @@ class Summary:
 
     def print_table(self):
         """Returns whether all is equal or explained."""
-        good = self.differences.print_rows(ROWS_SHOWN)
+        good = self.differences.print_rows(ROWS_SHOWN, together=True)
         for codec in sorted(self.jobs):
             self.print_counts(codec, self.jobs[codec], self.streams[codec])
         self.print_counts('all', sum(self.jobs.values(), collections.Counter()),

@@ -52,16 +52,26 @@ class Differences:
         entry[1].add(stream.key())
         return reason
 
-    def print_rows(self, most=None):
-        """What is not explained first. Returns whether all is explained."""
+    def print_rows(self, most=None, together=False):
+        """What is not explained first, and no more rows than that; together: fields of one reason in one row.
+
+        Returns whether all is explained."""
         rows = sorted(self.found.items(), key=lambda row: (bool(row[0][2]), row[0][0], -row[1][0]))
-        for (group, field, reason), (count, streams, stream, picture, ours, theirs) in rows[:most]:
+        seen, left = collections.Counter((group, reason) for group, _, reason in self.found), most
+        for (group, field, reason), (count, streams, stream, picture, ours, theirs) in rows:
+            others = seen[group, reason] - 1 if together and reason else 0
+            if others < 0 or left == 0:
+                continue
+            if others:
+                seen[group, reason] = 0
+            left = left - 1 if left else left
             print(
-                f'  {" ".join(group)} {field}: {count} times in {len(streams)} streams; {stream} picture {picture}: '
-                f'libva {clip(ours)}, kdirect {clip(theirs)}' + (f'\n    explained: {reason}' if reason else '')
+                f'  {" ".join(group)} {field}{f" and {others} others" if others else ""}: {count} times in '
+                f'{len(streams)} streams; {stream} picture {picture}: libva {clip(ours)}, kdirect {clip(theirs)}'
+                + (f'\n    explained: {reason}' if reason else '')
             )
-        if most is not None and len(rows) > most:
-            print(f'  and {len(rows) - most} more')
+        if left == 0:
+            print(f'  and more: {len(self.found)} in all')
         return all(reason for _, _, reason in self.found)
 
 

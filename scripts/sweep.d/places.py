@@ -124,8 +124,10 @@ class Guest(Place):
             arguments += ['--module-arg', 'slice_based=1']
         if options.device == 'daedalus':
             arguments += ['--daedalus', os.path.join(options.build, 'daedalus')]
-        if options.board:  # pictures tell by each byte which job they come from
-            arguments += ['--module-arg', 'pattern=1']
+        if options.board:  # pictures tell by each byte which job they come from, and by no more than that
+            arguments += ['--module-arg', 'pattern=1', '--module-arg', 'stamp=0']
+        if options.userland:
+            arguments += ['--rootfs', options.userland]
         shared = {self.folder, library.cache_dir(), os.path.realpath(options.vectors), os.path.realpath(options.build)}
         for path in sorted(shared):
             arguments += ['--share', path]
