@@ -28,7 +28,8 @@ public:
     /// Decodes the job from its controls and its payload and stores the picture, unless the job holds its CAPTURE
     /// buffer for more. An error is the job's; the decoder stays usable.
     virtual Result<void> decode(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) = 0;
-    /// Stores the picture of a CAPTURE buffer that earlier jobs have held, if that is not done yet: no more of it comes.
+    /// Stores the picture of a CAPTURE buffer that earlier jobs have held, if that is not done yet: no more of it
+    /// comes.
     virtual Result<void> finishHeld(uint64_t capture, PictureSink& sink) {
         (void)capture, (void)sink;
         return {};

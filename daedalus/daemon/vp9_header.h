@@ -38,7 +38,7 @@ private:
         v4l2_vp9_segmentation segments{}; ///< the features and how they count
         bool fullSwing = false;           ///< color_range
         uint8_t bitDepth = 8;
-        std::array<Size, 8> sizes{};      ///< of the reference slots
+        std::array<Size, 8> sizes{}; ///< of the reference slots
     };
     State state_;
     bool started_ = false;

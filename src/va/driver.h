@@ -83,8 +83,8 @@ struct Driver {
     explicit Driver(Log::Sink sink) : log(std::move(sink)) {}
     ~Driver();
 
-    // The decoder for surfaces that no picture was decoded into yet: that of the config or context that was made last, as
-    // clients make these first, or any other whose sizes hold them.
+    // The decoder for surfaces that no picture was decoded into yet: that of the config or context that was made last,
+    // as clients make these first, or any other whose sizes hold them.
     const decode::Decoder* decoderForSize(uint32_t width, uint32_t height) const;
     // A config or context of this decoder was made. Whether it still exists does not count: FFmpeg destroys a config,
     // derives a surface of its pool, and only then makes the config that it uses.
