@@ -32,8 +32,6 @@ class Stream:
     def __init__(self, codec, path, cells):
         self.codec, self.path, self.name = codec, path, os.path.basename(path)
         self.expect = cells.get('expect', 'decode')
-        if self.expect == 'decode' and '10' in cells.get('pix_fmt', ''):
-            self.expect = 'any'  # no profile of more than 8 bits is offered yet: declined, or right
         self.features, self.profile = cells.get('features', ''), cells.get('profile_level', '')
         size = re.fullmatch(r'(\d+)x(\d+)', cells.get('wxh', ''))
         self.size = (int(size[1]), int(size[2])) if size else None

@@ -78,8 +78,8 @@ void Parser::uncompressedHeader() {
         return problem(ErrorKind::InvalidParameter, "VP9: the slice data does not begin with a frame_marker");
     const uint8_t low = byte(1);
     header_.profile = static_cast<uint8_t>(byte(1) << 1 | low);
-    if (header_.profile != 0)
-        return problem(ErrorKind::Unsupported, "VP9: only profile 0 (8 bits, 4:2:0) is supported");
+    if (header_.profile != 0 && header_.profile != 2)
+        return problem(ErrorKind::Unsupported, "VP9: only profiles 0 and 2 (4:2:0) are supported");
     header_.showExistingFrame = reader_.flag();
     if (header_.showExistingFrame)
         return problem(ErrorKind::InvalidParameter, "VP9: a frame with show_existing_frame has nothing to decode");
@@ -94,6 +94,7 @@ void Parser::uncompressedHeader() {
         header_.intraOnly ? intraOnlyFrame() : interFrame();
     }
     header_.fullColorRange = state_.fullColorRange;
+    header_.bitDepth = state_.bitDepth;
     header_.frameParallelDecoding = true;
     if (!header_.errorResilient) {
         header_.refreshFrameContext = reader_.flag();
@@ -124,6 +125,10 @@ void Parser::keyFrame() {
 // In profile 0 the colour configuration is not coded: 8 bits, 4:2:0. The colour range is no part of that and stays.
 void Parser::intraOnlyFrame() {
     sync();
+    if (header_.profile > 0)
+        colorConfig();
+    else
+        state_.bitDepth = 8;
     header_.refreshFrameFlags = byte(8);
     frameSize();
     renderSize();
@@ -148,8 +153,14 @@ void Parser::sync() {
 
 // 6.2.2, for profile 0
 void Parser::colorConfig() {
+    state_.bitDepth = 8;
+    if (header_.profile >= 2) {
+        if (reader_.flag())
+            return problem(ErrorKind::Unsupported, "VP9: 12 bits per sample are not supported");
+        state_.bitDepth = 10;
+    }
     if (reader_.bits(3) == colorSpaceRgb)
-        return problem(ErrorKind::InvalidParameter, "VP9: RGB is not allowed in profile 0");
+        return problem(ErrorKind::InvalidParameter, "VP9: RGB is not allowed in this profile");
     state_.fullColorRange = reader_.flag();
 }
 

@@ -37,10 +37,12 @@ struct Vp9HeaderState {
     std::array<uint8_t, 7> segmentationTreeProbs{}; // zero until a frame has some
     std::array<uint8_t, 3> segmentationPredProbs{};
     bool fullColorRange = false;
+    uint8_t bitDepth = 8;
 };
 
 struct Vp9UncompressedHeader {
     uint8_t profile = 0;
+    uint8_t bitDepth = 8;
     bool showExistingFrame = false; // then nothing else is there
     bool keyFrame = false;
     bool showFrame = false;
@@ -90,10 +92,10 @@ struct Vp9UncompressedHeader {
     bool lossless() const { return baseQuantizerIndex == 0 && deltaYDc == 0 && deltaUvDc == 0 && deltaUvAc == 0; }
 };
 
-// Parses uncompressed_header() (6.2) of a frame of profile 0. `width` and `height` are those of the frame as the caller
-// knows them: a frame may take its size from a reference instead of saying it. `state` is what the frames before left;
-// the header's own changes go into it. Unsupported: another profile. InvalidParameter: not a frame header, or its size
-// is not the caller's.
+// Parses uncompressed_header() (6.2) of a frame of profile 0 or of profile 2 with 10 bits. `width` and `height` are
+// those of the frame as the caller knows them: a frame may take its size from a reference instead of saying it. `state`
+// is what the frames before left; the header's own changes go into it. Unsupported: another profile or depth.
+// InvalidParameter: not a frame header, or its size is not the caller's.
 Result<Vp9UncompressedHeader> parseVp9UncompressedHeader(std::span<const uint8_t> frame, uint32_t width,
                                                          uint32_t height, Vp9HeaderState& state);
 

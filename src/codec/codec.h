@@ -14,6 +14,10 @@
 #include "codec/control_batch.h"
 #include "util/result.h"
 
+#if !VA_CHECK_VERSION(1, 18, 0) // clients may know what these headers do not
+inline constexpr auto VAProfileH264High10 = static_cast<VAProfile>(36);
+#endif
+
 // A codec turns the VA buffers of one picture into requests for a stateless decoder. Everything here is pure: no file
 // descriptor, no clock, no global, no log. What must survive from picture to picture lives in an explicit state value.
 namespace v4l2_request::codec {
@@ -106,14 +110,15 @@ struct Submission {
     // The coded size as the bitstream's sequence has it, pixels: the resolution of the OUTPUT format.
     uint32_t codedWidth = 0;
     uint32_t codedHeight = 0;
+    uint8_t bitDepth = 8; // of its samples
 };
 
 // A VA profile as the kernel names it. A device that has the codec's profile control is asked whether it lists the
 // item.
 struct Profile {
     VAProfile va;
-    uint32_t rtFormat; // VA_RT_FORMAT_*
-    int64_t menuItem;  // of Codec::profileControl
+    uint32_t rtFormats; // VA_RT_FORMAT_*: all that its pictures can have
+    int64_t menuItem;   // of Codec::profileControl
 };
 
 // How one codec is decoded: one row of registry.cpp.
@@ -130,6 +135,10 @@ struct Codec {
     // A slice may reach past the end of its buffer and is then cut off there: VP8, where some clients count the frame
     // tag in front of slice_data_offset as part of slice_data_size. In other codecs that is an error of the client.
     bool clampSliceData = false;
+
+    // The payload of the sequence control for pictures of this size and depth, where no stream has said more yet: a
+    // device may give its CAPTURE format only when it knows the depth. Null for a codec that has 8 bits only.
+    std::vector<std::byte> (*anySequence)(uint32_t width, uint32_t height, uint8_t bitDepth) = nullptr;
 
     // Builds the requests of one picture. `state` is empty for the first picture of a stream; the caller keeps the
     // changed value only if the submission reached the device. A picture that cannot be represented is an error, never

@@ -18,6 +18,15 @@ struct Control {
     static_assert(std::is_trivially_copyable_v<T>);
 };
 
+// A payload as the bytes that it is.
+template <typename T>
+std::vector<std::byte> bytesOf(const T& payload) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    std::vector<std::byte> bytes(sizeof(payload));
+    std::memcpy(bytes.data(), &payload, sizeof(payload));
+    return bytes;
+}
+
 // The controls of one request: codec builders write them, the decode layer hands them to the device as they are.
 class ControlBatch {
 public:

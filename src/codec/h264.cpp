@@ -83,6 +83,13 @@ bool hasSliceGroups(const VAPictureParameterBufferH264& picture) {
 #pragma GCC diagnostic pop
 }
 
+// What a client has added to pic_init_qp_minus26, which VA-API has as it is coded: FFmpeg counts QpBdOffset into both
+// initial quantisers. The other one tells: it is for SP and SI slices, which no profile of more than 8 bits has, so
+// that encoders leave it at 0.
+int addedToInitQp(const VAPictureParameterBufferH264& picture) {
+    return picture.pic_init_qs_minus26 != 0 ? 6 * picture.bit_depth_luma_minus8 : 0;
+}
+
 Result<void> checkPicture(const PictureInput& input, const VAPictureParameterBufferH264& picture) {
     const auto& sequence = picture.seq_fields.bits;
     const uint32_t width = (picture.picture_width_in_mbs_minus1 + 1u) * 16u;
@@ -96,8 +103,11 @@ Result<void> checkPicture(const PictureInput& input, const VAPictureParameterBuf
         return fail(ErrorKind::InvalidParameter, "H.264: an odd number of macroblock rows cannot be interlaced");
     if (sequence.chroma_format_idc > 1)
         return fail(ErrorKind::Unsupported, "H.264: only 4:2:0 and monochrome are supported");
-    if (picture.bit_depth_luma_minus8 != 0 || picture.bit_depth_chroma_minus8 != 0)
-        return fail(ErrorKind::Unsupported, "H.264: only 8 bits per sample are supported");
+    // A.2.5 allows 9 bits as well, which no device has a format for.
+    const unsigned extraBits = picture.bit_depth_luma_minus8;
+    if (picture.bit_depth_chroma_minus8 != extraBits ||
+        (extraBits != 0 && (extraBits != 2 || input.profile != VAProfileH264High10)))
+        return fail(ErrorKind::Unsupported, "H.264: the bit depth is not supported in this profile");
     if (hasSliceGroups(picture))
         return fail(ErrorKind::Unsupported, "H.264: slice groups are not supported");
     if (picture.num_ref_frames > V4L2_H264_NUM_DPB_ENTRIES)
@@ -107,8 +117,10 @@ Result<void> checkPicture(const PictureInput& input, const VAPictureParameterBuf
         return fail(ErrorKind::InvalidParameter, "H.264: a parameter set element is out of range");
     // 7.4.2.2
     const auto within = [](int value, int low, int high) { return value >= low && value <= high; };
-    if (!within(picture.pic_init_qp_minus26, -26, 25) || !within(picture.pic_init_qs_minus26, -26, 25) ||
-        !within(picture.chroma_qp_index_offset, -12, 12) || !within(picture.second_chroma_qp_index_offset, -12, 12))
+    const int added = addedToInitQp(picture);
+    if (!within(picture.pic_init_qp_minus26 - added, -26 - 6 * static_cast<int>(extraBits), 25) ||
+        !within(picture.pic_init_qs_minus26 - added, -26, 25) || !within(picture.chroma_qp_index_offset, -12, 12) ||
+        !within(picture.second_chroma_qp_index_offset, -12, 12))
         return fail(ErrorKind::InvalidParameter, "H.264: a quantiser of the picture parameter set is out of range");
     if (input.slices.empty())
         return fail(ErrorKind::InvalidParameter, "H.264: the picture has no slices");
@@ -393,6 +405,8 @@ bool needsMain(const Picture& picture) {
 // says of A.2.1 (66) and constraint_set1_flag of A.2.2 (77); A.2.1.1: constrained baseline is profile_idc 66 with both.
 // Nothing more is claimed.
 ProfileIdc profileIdc(VAProfile profile, const Picture& picture, bool scalingMatrix) {
+    if (profile == VAProfileH264High10)
+        return {110, 0};
     if (profile == VAProfileH264High || needsHigh(picture.parameters, scalingMatrix))
         return {100, 0};
     if (profile == VAProfileH264Main || needsMain(picture))
@@ -448,8 +462,8 @@ v4l2_ctrl_h264_pps fillPps(const Picture& picture, const H264State& state, bool 
         .num_ref_idx_l0_default_active_minus1 = minus1(defaults[0]),
         .num_ref_idx_l1_default_active_minus1 = minus1(defaults[1]),
         .weighted_bipred_idc = static_cast<uint8_t>(fields.weighted_bipred_idc),
-        .pic_init_qp_minus26 = parameters.pic_init_qp_minus26,
-        .pic_init_qs_minus26 = parameters.pic_init_qs_minus26,
+        .pic_init_qp_minus26 = static_cast<int8_t>(parameters.pic_init_qp_minus26 - addedToInitQp(parameters)),
+        .pic_init_qs_minus26 = static_cast<int8_t>(parameters.pic_init_qs_minus26 - addedToInitQp(parameters)),
         .chroma_qp_index_offset = parameters.chroma_qp_index_offset,
         .second_chroma_qp_index_offset = parameters.second_chroma_qp_index_offset,
         .flags = static_cast<uint16_t>(
@@ -635,7 +649,8 @@ Result<Submission> build(const PictureInput& input, const References& references
     Submission submission{.firstField = header.fieldPic && !secondField,
                           .secondField = secondField,
                           .codedWidth = (picture->parameters.picture_width_in_mbs_minus1 + 1u) * 16,
-                          .codedHeight = (picture->parameters.picture_height_in_mbs_minus1 + 1u) * 16};
+                          .codedHeight = (picture->parameters.picture_height_in_mbs_minus1 + 1u) * 16,
+                          .bitDepth = static_cast<uint8_t>(picture->parameters.bit_depth_luma_minus8 + 8)};
     for (const ParsedSlice& slice : picture->slices) {
         // Every job carries all controls: one that fails cannot leave the next with those of another picture.
         if (sliceBased || submission.jobs.empty())
@@ -656,7 +671,22 @@ constexpr std::array profiles{
     Profile{VAProfileH264ConstrainedBaseline, VA_RT_FORMAT_YUV420, V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_BASELINE},
     Profile{VAProfileH264Main, VA_RT_FORMAT_YUV420, V4L2_MPEG_VIDEO_H264_PROFILE_MAIN},
     Profile{VAProfileH264High, VA_RT_FORMAT_YUV420, V4L2_MPEG_VIDEO_H264_PROFILE_HIGH},
+    Profile{VAProfileH264High10, VA_RT_FORMAT_YUV420 | VA_RT_FORMAT_YUV420_10, V4L2_MPEG_VIDEO_H264_PROFILE_HIGH_10},
 };
+
+std::vector<std::byte> anySequence(uint32_t width, uint32_t height, uint8_t bitDepth) {
+    const auto inMbsMinus1 = [](uint32_t size) { return static_cast<uint16_t>(std::max(size / 16, 1u) - 1); };
+    return bytesOf(v4l2_ctrl_h264_sps{
+        .profile_idc = static_cast<uint8_t>(bitDepth > 8 ? 110 : 100),
+        .level_idc = h264Levels.back().idc,
+        .chroma_format_idc = 1,
+        .bit_depth_luma_minus8 = static_cast<uint8_t>(bitDepth - 8),
+        .bit_depth_chroma_minus8 = static_cast<uint8_t>(bitDepth - 8),
+        .pic_width_in_mbs_minus1 = inMbsMinus1(width),
+        .pic_height_in_map_units_minus1 = inMbsMinus1(height),
+        .flags = V4L2_H264_SPS_FLAG_FRAME_MBS_ONLY | V4L2_H264_SPS_FLAG_DIRECT_8X8_INFERENCE,
+    });
+}
 
 constexpr std::array requiredControls{
     H264Sps::id,
@@ -682,6 +712,7 @@ constinit const Codec h264Codec{
     .iqMatrixSize = sizeof(VAIQMatrixBufferH264),
     .sliceSize = sizeof(VASliceParameterBufferH264),
     .probabilitySize = 0,
+    .anySequence = anySequence,
     .build = build,
 };
 

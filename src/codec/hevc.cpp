@@ -358,6 +358,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     Submission submission{
         .codedWidth = picture->parameters.pic_width_in_luma_samples,
         .codedHeight = picture->parameters.pic_height_in_luma_samples,
+        .bitDepth = static_cast<uint8_t>(picture->parameters.bit_depth_luma_minus8 + 8),
     };
     const std::span slices(picture->slices);
     const size_t perJob = sliceBased ? 1 : slices.size();
@@ -374,7 +375,22 @@ Result<Submission> build(const PictureInput& input, const References& references
 
 constexpr std::array profiles{
     Profile{VAProfileHEVCMain, VA_RT_FORMAT_YUV420, V4L2_MPEG_VIDEO_HEVC_PROFILE_MAIN},
+    Profile{VAProfileHEVCMain10, VA_RT_FORMAT_YUV420 | VA_RT_FORMAT_YUV420_10, V4L2_MPEG_VIDEO_HEVC_PROFILE_MAIN_10},
 };
+
+// Coding blocks of 8x8 in coding trees of 64x64, transforms of 4x4 to 32x32.
+std::vector<std::byte> anySequence(uint32_t width, uint32_t height, uint8_t bitDepth) {
+    const auto inBlocks = [](uint32_t size) { return static_cast<uint16_t>(std::max(size / 8, 1u) * 8); };
+    return bytesOf(v4l2_ctrl_hevc_sps{
+        .pic_width_in_luma_samples = inBlocks(width),
+        .pic_height_in_luma_samples = inBlocks(height),
+        .bit_depth_luma_minus8 = static_cast<uint8_t>(bitDepth - 8),
+        .bit_depth_chroma_minus8 = static_cast<uint8_t>(bitDepth - 8),
+        .log2_diff_max_min_luma_coding_block_size = 3,
+        .log2_diff_max_min_luma_transform_block_size = 3,
+        .chroma_format_idc = 1,
+    });
+}
 
 constexpr std::array requiredControls{
     HevcSps::id,
@@ -401,6 +417,7 @@ constinit const Codec hevcCodec{
     .iqMatrixSize = sizeof(VAIQMatrixBufferHEVC),
     .sliceSize = sizeof(VASliceParameterBufferHEVC),
     .probabilitySize = 0,
+    .anySequence = anySequence,
     .build = build,
 };
 

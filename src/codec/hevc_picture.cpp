@@ -53,7 +53,9 @@ Result<void> checkFormat(const PictureInput& input, const VAPictureParameterBuff
     const unsigned extraBits = input.profile == VAProfileHEVCMain10 ? 2 : 0;
     if (picture.pic_fields.bits.chroma_format_idc != 1 || picture.pic_fields.bits.separate_colour_plane_flag)
         return fail(ErrorKind::Unsupported, "HEVC: only 4:2:0 is supported");
-    if (picture.bit_depth_luma_minus8 > extraBits || picture.bit_depth_chroma_minus8 != picture.bit_depth_luma_minus8)
+    // A.3.3 allows 9 bits as well, which no device has a format for.
+    if ((picture.bit_depth_luma_minus8 != 0 && picture.bit_depth_luma_minus8 != extraBits) ||
+        picture.bit_depth_chroma_minus8 != picture.bit_depth_luma_minus8)
         return fail(ErrorKind::Unsupported, "HEVC: the bit depth is not supported in this profile");
     if (usesExtensions(input))
         return fail(ErrorKind::Unsupported, "HEVC: range and screen content extensions are not supported");

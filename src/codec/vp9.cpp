@@ -139,7 +139,7 @@ uint32_t flags(const Vp9UncompressedHeader& header) {
            (header.allowHighPrecisionMv ? V4L2_VP9_FRAME_FLAG_ALLOW_HIGH_PREC_MV : 0u) |
            (header.refreshFrameContext ? V4L2_VP9_FRAME_FLAG_REFRESH_FRAME_CTX : 0u) |
            (header.frameParallelDecoding ? V4L2_VP9_FRAME_FLAG_PARALLEL_DEC_MODE : 0u) |
-           // profile 0 is 4:2:0 (7.2)
+           // profiles 0 and 2 are 4:2:0 (7.2)
            V4L2_VP9_FRAME_FLAG_X_SUBSAMPLING | V4L2_VP9_FRAME_FLAG_Y_SUBSAMPLING |
            (header.fullColorRange ? V4L2_VP9_FRAME_FLAG_COLOR_RANGE_FULL_SWING : 0u);
 }
@@ -171,7 +171,7 @@ v4l2_ctrl_vp9_frame fillFrame(const Frame& frame) {
         .reset_frame_context = resetFrameContext(header),
         .frame_context_idx = header.frameContextIndex,
         .profile = header.profile,
-        .bit_depth = 8,
+        .bit_depth = header.bitDepth,
         .interpolation_filter = interpolationFilter(header.interpolationFilter),
         .tile_cols_log2 = header.tileColumnsLog2,
         .tile_rows_log2 = header.tileRowsLog2,
@@ -259,7 +259,8 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (auto filled = fillReferences(*frame, input, references, state, control); !filled)
         return tl::unexpected(filled.error());
 
-    Submission submission{.codedWidth = frame->header.width, .codedHeight = frame->header.height};
+    Submission submission{
+        .codedWidth = frame->header.width, .codedHeight = frame->header.height, .bitDepth = frame->header.bitDepth};
     Job& job = submission.jobs.emplace_back();
     job.controls.add<Vp9FrameControl>(control);
     // Devices that read the compressed header themselves do not have this control.
@@ -275,7 +276,22 @@ Result<Submission> build(const PictureInput& input, const References& references
 
 constexpr std::array profiles{
     Profile{VAProfileVP9Profile0, VA_RT_FORMAT_YUV420, V4L2_MPEG_VIDEO_VP9_PROFILE_0},
+    Profile{VAProfileVP9Profile2, VA_RT_FORMAT_YUV420_10, V4L2_MPEG_VIDEO_VP9_PROFILE_2},
 };
+
+std::vector<std::byte> anySequence(uint32_t width, uint32_t height, uint8_t bitDepth) {
+    const auto minus1 = [](uint32_t size) { return static_cast<uint16_t>(size - 1); };
+    return bytesOf(v4l2_ctrl_vp9_frame{
+        .flags = V4L2_VP9_FRAME_FLAG_KEY_FRAME | V4L2_VP9_FRAME_FLAG_SHOW_FRAME | V4L2_VP9_FRAME_FLAG_X_SUBSAMPLING |
+                 V4L2_VP9_FRAME_FLAG_Y_SUBSAMPLING,
+        .frame_width_minus_1 = minus1(width),
+        .frame_height_minus_1 = minus1(height),
+        .render_width_minus_1 = minus1(width),
+        .render_height_minus_1 = minus1(height),
+        .profile = static_cast<uint8_t>(bitDepth > 8 ? 2 : 0),
+        .bit_depth = bitDepth,
+    });
+}
 
 constexpr std::array requiredControls{Vp9FrameControl::id};
 constexpr std::array optionalControls{Vp9CompressedHdrControl::id};
@@ -294,6 +310,7 @@ constinit const Codec vp9Codec{
     .iqMatrixSize = 0,
     .sliceSize = sizeof(VASliceParameterBufferVP9),
     .probabilitySize = 0,
+    .anySequence = anySequence,
     .build = build,
 };
 

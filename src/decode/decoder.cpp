@@ -9,21 +9,6 @@ namespace v4l2_request::decode {
 
 namespace {
 
-// What the device's menu says of each profile. A device without the menu is taken by its word that it knows the codec.
-std::vector<ProfileReport> probeProfiles(const v4l2::Device& device, const codec::Codec& codec) {
-    std::vector<ProfileReport> profiles;
-    const bool hasMenu = device.queryControl(codec.profileControl).has_value();
-    for (const codec::Profile& profile : codec.profiles) {
-        std::string fault;
-        if (!findByRt(profile.rtFormat))
-            fault = "its pictures have no format that this driver reads";
-        else if (hasMenu && !device.hasMenuItem(codec.profileControl, profile.menuItem))
-            fault = "the device does not list it";
-        profiles.push_back({&profile, std::move(fault)});
-    }
-    return profiles;
-}
-
 codec::DeviceControls probeControls(const v4l2::Device& device, const codec::Codec& codec) {
     codec::DeviceControls controls;
     for (const auto ids : {codec.requiredControls, codec.optionalControls})
@@ -72,6 +57,38 @@ v4l2::FrameSizes probeSizes(v4l2::Device& device, uint32_t fourcc) {
     return sizes;
 }
 
+// Why pictures of a depth cannot be had: a device may list a profile and have no format for it, or none that can be
+// read, and it tells only when it knows the depth. Asked on a file handle of its own, which no other sequence has seen.
+Result<void> probeDepth(const Decoder& decoder, uint8_t bitDepth) {
+    auto device = v4l2::Device::open(decoder.node.videoPath);
+    if (!device)
+        return tl::unexpected(std::move(device).error());
+    return negotiate(*device, decoder,
+                     {.width = decoder.sizes.minWidth,
+                      .height = decoder.sizes.minHeight,
+                      .bitDepth = bitDepth,
+                      .sequence = {}})
+        .map([](const NegotiatedFormat&) {});
+}
+
+// What the device's menu says of each profile. A device without the menu is taken by its word that it knows the codec.
+std::vector<ProfileReport> probeProfiles(const v4l2::Device& device, const Decoder& decoder) {
+    const codec::Codec& codec = *decoder.codec;
+    std::vector<ProfileReport> profiles;
+    const bool hasMenu = device.queryControl(codec.profileControl).has_value();
+    for (const codec::Profile& profile : codec.profiles) {
+        std::string fault;
+        if (hasMenu && !device.hasMenuItem(codec.profileControl, profile.menuItem))
+            fault = "the device does not list it";
+        for (const PixelFormat* format : clientFormats)
+            if (fault.empty() && isForSurfaces(*format) && format->rt & profile.rtFormats && format->bitDepth > 8)
+                if (auto probed = probeDepth(decoder, format->bitDepth); !probed)
+                    fault = "the device lists it, but " + probed.error().message;
+        profiles.push_back({&profile, std::move(fault)});
+    }
+    return profiles;
+}
+
 // Why this codec of this device cannot be used, or the decoder, and what became of each profile.
 Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node, CodecReport& report) {
     const codec::Codec& codec = *report.codec;
@@ -95,7 +112,7 @@ Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node, 
         return fail(ErrorKind::Unsupported, "takes no dma-buf on its CAPTURE queue");
     decoder.holdCapture = capabilities & V4L2_BUF_CAP_SUPPORTS_M2M_HOLD_CAPTURE_BUF;
 
-    report.profiles = probeProfiles(device, codec);
+    report.profiles = probeProfiles(device, decoder);
     for (const ProfileReport& row : report.profiles)
         if (row.fault.empty())
             decoder.profiles.push_back(*row.profile);
@@ -186,8 +203,10 @@ Result<NegotiatedFormat> negotiate(v4l2::Device& device, const Decoder& decoder,
         return fail(ErrorKind::Unsupported,
                     strprintf("offers %s %ux%u for %s %ux%u", fourccName(output->fourcc).c_str(), output->width,
                               output->height, fourccName(coded.fourcc).c_str(), coded.width, coded.height));
-    if (!wanted.sequence.empty()) {
-        std::vector<std::byte> payload = wanted.sequence;
+    std::vector<std::byte> payload = wanted.sequence;
+    if (payload.empty() && wanted.bitDepth > 8 && decoder.codec->anySequence)
+        payload = decoder.codec->anySequence(output->width, output->height, wanted.bitDepth);
+    if (!payload.empty()) {
         v4l2_ext_control control{};
         control.id = decoder.codec->sequenceControl;
         control.size = static_cast<uint32_t>(payload.size());

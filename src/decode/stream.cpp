@@ -99,6 +99,10 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
         submission->codedHeight = picture.height;
     }
 
+    if (target->format().bitDepth != submission->bitDepth)
+        return fail(ErrorKind::Unsupported, strprintf("a picture of %u bits cannot be decoded into a surface of %s",
+                                                      submission->bitDepth, target->format().name));
+
     // The memory can take one picture after the other, not two at once; two fields of a frame are one picture where the
     // device says so.
     Lock lock(mutex_);
@@ -128,14 +132,15 @@ Result<void> Stream::waitForOutsiders(const Surface& surface) {
     return {};
 }
 
-// A session lasts until a picture needs other buffers: another coded size, or memory that was laid out otherwise before
-// the stream was known. No picture of the old session can be referred to from then on: then a new file handle is the
-// simplest way to get new buffers on both queues, and one that no driver gets wrong.
+// A session lasts until a picture needs other buffers: another coded size or depth, or memory that was laid out
+// otherwise before the stream was known. No picture of the old session can be referred to from then on: then a new file
+// handle is the simplest way to get new buffers on both queues, and one that no driver gets wrong.
 Result<void> Stream::openSession(Lock& lock, const codec::Submission& submission, const Surface& target,
                                  bool hasReferences) {
     const auto memory = target.memoryIfAny();
     const bool sameSize = session_ && session_->wanted.width == submission.codedWidth &&
-                          session_->wanted.height == submission.codedHeight;
+                          session_->wanted.height == submission.codedHeight &&
+                          session_->wanted.bitDepth == submission.bitDepth;
     if (sameSize && (!memory || memory->layout().serves(session_->formats.layout)))
         return {};
     if (sameSize && hasReferences)
@@ -150,6 +155,8 @@ Result<void> Stream::openSession(Lock& lock, const codec::Submission& submission
 
     StreamFormat wanted{.width = submission.codedWidth,
                         .height = submission.codedHeight,
+                        .bitDepth = submission.bitDepth,
+                        .sequence = {},
                         .frameWidth = wholeUnits(target.width()),
                         .frameHeight = wholeUnits(target.height())};
     if (memory)

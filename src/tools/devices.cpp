@@ -16,6 +16,11 @@ namespace v4l2_request::tools {
 
 namespace {
 
+// Older headers of libva do not know every profile that clients do.
+const char* profileName(VAProfile profile) {
+    return profile == VAProfileH264High10 ? "VAProfileH264High10" : vaProfileStr(profile);
+}
+
 struct Bit {
     uint32_t bit;
     const char* name;
@@ -149,7 +154,7 @@ Json describeCodec(v4l2::Device& device, const decode::CodecReport& row, const d
         return result;
     Json profiles = Json::object();
     for (const auto& [profile, fault] : row.profiles)
-        profiles[vaProfileStr(profile->va)] = fault.empty() ? "offered" : fault;
+        profiles[profileName(profile->va)] = fault.empty() ? "offered" : fault;
     result["profiles"] = profiles;
 
     const auto sizes = device.frameSizes(codec.fourcc);
@@ -241,7 +246,7 @@ Json describeProfiles(const decode::ProbeReport& report) {
     Json profiles = Json::object();
     for (const codec::Codec* codec : codec::registry())
         for (const codec::Profile& profile : codec->profiles) {
-            Json& row = profiles[vaProfileStr(profile.va)];
+            Json& row = profiles[profileName(profile.va)];
             const auto offer = decode::findOffer(report.decoders, profile.va);
             row["offered"] = offer.has_value();
             if (offer) {

@@ -29,9 +29,9 @@ std::vector<VAProfile> allProfiles(const Driver& driver) {
 }
 
 // What a profile of a decoder has. Whatever is not here is VA_ATTRIB_NOT_SUPPORTED.
-std::map<VAConfigAttribType, uint32_t> attributesOf(const decode::Decoder& decoder, uint32_t rtFormat) {
+std::map<VAConfigAttribType, uint32_t> attributesOf(const decode::Decoder& decoder, uint32_t rtFormats) {
     return {
-        {VAConfigAttribRTFormat, rtFormat},
+        {VAConfigAttribRTFormat, rtFormats},
         {VAConfigAttribDecSliceMode, VA_DEC_SLICE_MODE_NORMAL},
         {VAConfigAttribMaxPictureWidth, decoder.sizes.maxWidth},
         {VAConfigAttribMaxPictureHeight, decoder.sizes.maxHeight},
@@ -70,7 +70,7 @@ Status getConfigAttributes(Driver& driver, VAProfile profile, VAEntrypoint entry
     const auto offer = findOffer(driver, profile, entrypoint);
     if (!offer)
         return offer.error();
-    const auto known = attributesOf(offer->decoder, offer->profile.rtFormat);
+    const auto known = attributesOf(offer->decoder, offer->profile.rtFormats);
     for (int i = 0; i < count; i++) {
         const auto found = known.find(attributes[i].type);
         attributes[i].value = found == known.end() ? VA_ATTRIB_NOT_SUPPORTED : found->second;
@@ -86,17 +86,20 @@ Status createConfig(Driver& driver, VAProfile profile, VAEntrypoint entrypoint, 
     const auto offer = findOffer(driver, profile, entrypoint);
     if (!offer)
         return offer.error();
-    const auto known = attributesOf(offer->decoder, offer->profile.rtFormat);
+    const auto known = attributesOf(offer->decoder, offer->profile.rtFormats);
+    uint32_t rtFormats = offer->profile.rtFormats;
     for (int i = 0; i < count; i++) {
         const auto& [type, value] = attributes[i];
         const auto found = known.find(type);
         // Clients ask for one RT format or hand back the whole mask: one format in common is enough.
-        if (type == VAConfigAttribRTFormat && !(value & offer->profile.rtFormat))
+        if (type == VAConfigAttribRTFormat && !(value & offer->profile.rtFormats))
             return {VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT, strprintf("RT format %#x with profile %d", value, profile)};
+        if (type == VAConfigAttribRTFormat)
+            rtFormats &= value;
         if (found == known.end() || (type == VAConfigAttribDecSliceMode && value != found->second))
             return {VA_STATUS_ERROR_INVALID_VALUE, strprintf("attribute %d cannot be %#x", type, value)};
     }
-    *id = driver.configs.add(std::make_shared<Config>(Config{profile, offer->profile.rtFormat, offer->decoder}));
+    *id = driver.configs.add(std::make_shared<Config>(Config{profile, rtFormats, offer->decoder}));
     driver.noteUse(offer->decoder);
     return {};
 }
@@ -117,7 +120,7 @@ Status queryConfigAttributes(Driver& driver, VAConfigID id, VAProfile* profile, 
     *profile = config->profile;
     *entrypoint = VAEntrypointVLD;
     *count = 0;
-    for (const auto& [type, value] : attributesOf(config->decoder, config->rtFormat))
+    for (const auto& [type, value] : attributesOf(config->decoder, config->rtFormats))
         attributes[(*count)++] = {type, value};
     return {};
 }

@@ -11,9 +11,11 @@ Driver::~Driver() {
         context->stream->finish();
 }
 
-const decode::Decoder* Driver::decoderForSize(uint32_t width, uint32_t height) const {
+const decode::Decoder* Driver::decoderFor(const PixelFormat& format, uint32_t width, uint32_t height) const {
     const auto fits = [&](const decode::Decoder& decoder) {
-        return width <= decoder.sizes.maxWidth && height <= decoder.sizes.maxHeight;
+        return width <= decoder.sizes.maxWidth && height <= decoder.sizes.maxHeight &&
+               std::any_of(decoder.profiles.begin(), decoder.profiles.end(),
+                           [&](const codec::Profile& profile) { return (profile.rtFormats & format.rt) != 0; });
     };
     if (const decode::Decoder* decoder = recent_; decoder && fits(*decoder))
         return decoder;
@@ -24,17 +26,19 @@ const decode::Decoder* Driver::decoderForSize(uint32_t width, uint32_t height) c
 Result<std::shared_ptr<decode::FrameMemory>> Driver::memoryOf(decode::Surface& surface) const {
     if (auto memory = surface.memoryIfAny())
         return memory;
-    const decode::Decoder* decoder = decoderForSize(surface.width(), surface.height());
+    const decode::Decoder* decoder = decoderFor(surface.format(), surface.width(), surface.height());
     if (!decoder)
-        return fail(ErrorKind::Unsupported,
-                    strprintf("no decoder takes pictures of %ux%u", surface.width(), surface.height()));
+        return fail(ErrorKind::Unsupported, strprintf("no decoder writes %s of %ux%u", surface.format().name,
+                                                      surface.width(), surface.height()));
     // Smaller than the device's smallest: the client sees a corner of what the device has.
     const auto coded = [](uint32_t pixels, uint32_t least, uint32_t most) {
         return std::clamp(decode::wholeUnits(pixels), least, std::max(pixels, most));
     };
     const v4l2::FrameSizes& sizes = decoder->sizes;
     return surface.memory(*decoder, {.width = coded(surface.width(), sizes.minWidth, sizes.maxWidth),
-                                     .height = coded(surface.height(), sizes.minHeight, sizes.maxHeight)});
+                                     .height = coded(surface.height(), sizes.minHeight, sizes.maxHeight),
+                                     .bitDepth = surface.format().bitDepth,
+                                     .sequence = {}});
 }
 
 std::shared_ptr<decode::Stream> Driver::takeStream(const decode::Decoder& decoder) {

@@ -23,7 +23,7 @@ namespace v4l2_request::va {
 // A profile that a decoder of this machine serves.
 struct Config {
     VAProfile profile;
-    uint32_t rtFormat;
+    uint32_t rtFormats;             // that its surfaces can have
     const decode::Decoder& decoder; // of the Driver
 };
 
@@ -84,8 +84,10 @@ struct Driver {
     ~Driver();
 
     // The decoder for surfaces that no picture was decoded into yet: that of the config or context that was made last,
-    // as clients make these first, or any other whose sizes hold them.
-    const decode::Decoder* decoderForSize(uint32_t width, uint32_t height) const;
+    // as clients make these first, or any other that writes the format and whose sizes hold them.
+    const decode::Decoder* decoderFor(const PixelFormat& format, uint32_t width, uint32_t height) const;
+    // Whether any decoder writes pictures of this format.
+    bool writes(const PixelFormat& format) const { return decoderFor(format, 0, 0) != nullptr; }
     // A config or context of this decoder was made. Whether it still exists does not count: FFmpeg destroys a config,
     // derives a surface of its pool, and only then makes the config that it uses.
     void noteUse(const decode::Decoder& decoder) { recent_ = &decoder; }

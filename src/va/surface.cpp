@@ -31,6 +31,8 @@ Status createSurfaces2(Driver& driver, unsigned rtFormat, unsigned width, unsign
     const auto wish = readSurfaceAttributes({attributes, attributeCount}, rtFormat);
     if (!wish)
         return wish.error();
+    if (!driver.writes(*wish->format))
+        return {VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT, strprintf("no decoder writes %s", wish->format->name)};
     std::vector<std::shared_ptr<decode::Surface>> surfaces; // all or none
     for (unsigned i = 0; i < count; i++) {
         if (!wish->external) {

@@ -84,7 +84,7 @@ std::vector<VASurfaceAttrib> attributesOf(const Config& config) {
     const v4l2::FrameSizes& sizes = config.decoder.sizes;
     std::vector<VASurfaceAttrib> all;
     for (const PixelFormat& row : pixelFormats)
-        if (isForSurfaces(row) && row.rt & config.rtFormat)
+        if (isForSurfaces(row) && row.rt & config.rtFormats)
             all.push_back(integer(VASurfaceAttribPixelFormat, get | set, row.va));
     all.push_back(integer(VASurfaceAttribMinWidth, get, sizes.minWidth));
     all.push_back(integer(VASurfaceAttribMaxWidth, get, sizes.maxWidth));

@@ -24,16 +24,19 @@ VAINFO = 'vainfo --display drm --device /dev/dri/renderD128'
 # What each board decodes with which of the kernel's drivers, by the boards' documentation; a codec that is not here has
 # to be declined by each node of the board.
 PROFILES = {'MPEG-2': ('MPEG2Simple', 'MPEG2Main'), 'H.264': ('H264ConstrainedBaseline', 'H264Main', 'H264High'),
-            'HEVC': ('HEVCMain',), 'VP8': ('VP8Version0_3',), 'VP9': ('VP9Profile0',)}
+            'HEVC': ('HEVCMain',), 'VP8': ('VP8Version0_3',), 'VP9': ('VP9Profile0',),
+            'H.264 10': ('H264High10',), 'HEVC 10': ('HEVCMain10',), 'VP9 10': ('VP9Profile2',)}
 BOARDS = {
     'h3': {'MPEG-2': 'cedrus', 'H.264': 'cedrus', 'HEVC': 'cedrus', 'VP8': 'cedrus'},
     'imx8mq': {'MPEG-2': 'hantro-vpu', 'H.264': 'hantro-vpu', 'VP8': 'hantro-vpu', 'HEVC': 'hantro-vpu',
-               'VP9': 'hantro-vpu'},
-    'rk3288': {'MPEG-2': 'hantro-vpu', 'H.264': 'hantro-vpu', 'VP8': 'hantro-vpu', 'HEVC': 'rkvdec'},
-    'rk3399': {'MPEG-2': 'hantro-vpu', 'VP8': 'hantro-vpu', 'H.264': 'rkvdec', 'HEVC': 'rkvdec', 'VP9': 'rkvdec'},
+               'VP9': 'hantro-vpu', 'HEVC 10': 'hantro-vpu', 'VP9 10': 'hantro-vpu'},
+    'rk3288': {'MPEG-2': 'hantro-vpu', 'H.264': 'hantro-vpu', 'VP8': 'hantro-vpu', 'HEVC': 'rkvdec', 'HEVC 10': 'rkvdec'},
+    'rk3399': {'MPEG-2': 'hantro-vpu', 'VP8': 'hantro-vpu', 'H.264': 'rkvdec', 'HEVC': 'rkvdec', 'VP9': 'rkvdec',
+               'H.264 10': 'rkvdec', 'HEVC 10': 'rkvdec'},
     'rk3568': {'MPEG-2': 'hantro-vpu', 'H.264': 'hantro-vpu', 'VP8': 'hantro-vpu'},
-    'rk3576': {'H.264': 'rkvdec', 'HEVC': 'rkvdec'},
-    'rk3588': {'MPEG-2': 'hantro-vpu', 'VP8': 'hantro-vpu', 'H.264': 'rkvdec', 'HEVC': 'rkvdec'},
+    'rk3576': {'H.264': 'rkvdec', 'HEVC': 'rkvdec', 'H.264 10': 'rkvdec', 'HEVC 10': 'rkvdec'},
+    'rk3588': {'MPEG-2': 'hantro-vpu', 'VP8': 'hantro-vpu', 'H.264': 'rkvdec', 'HEVC': 'rkvdec', 'H.264 10': 'rkvdec',
+               'HEVC 10': 'rkvdec'},
 }
 UNPRIVILEGED = '''
 import os, sys
@@ -170,6 +173,9 @@ class Info(unittest.TestCase):
                 row = report['profiles']['VAProfile' + name]
                 if codec in drivers:
                     self.assertRegex(row.get('by', str(row)), rf'^/dev/video\d+ \({drivers[codec]}\)$', name)
+                elif codec.endswith(' 10'):
+                    self.assertFalse(row['offered'], name)
+                    self.assertEqual(len(row['because']), len(report['decoders']), row)
                 else:
                     self.assertEqual(row['because'], [f'{path} ({node["driver"]}): does not decode {codec}'
                                                       for path, node in report['decoders'].items()], name)

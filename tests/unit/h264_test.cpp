@@ -275,6 +275,50 @@ TEST_F(H264, Pps) {
                              V4L2_H264_PPS_FLAG_CONSTRAINED_INTRA_PRED);
 }
 
+TEST_F(H264, TenBits) {
+    profile = VAProfileH264High10;
+    auto picture = parameters();
+    EXPECT_EQ(build(picture)->bitDepth, 8) << "High 10 may have 8 bits";
+    picture.bit_depth_luma_minus8 = picture.bit_depth_chroma_minus8 = 2;
+    picture.pic_init_qp_minus26 = -38; // 7.4.2.2: QpBdOffset is 12
+    const auto submission = build(picture);
+    ASSERT_TRUE(submission) << submission.error().message;
+    EXPECT_EQ(submission->bitDepth, 10);
+    const auto sps = submission->jobs[0].controls.get<H264Sps>();
+    EXPECT_EQ(sps.profile_idc, 110);
+    EXPECT_EQ(sps.bit_depth_luma_minus8, 2);
+    EXPECT_EQ(sps.bit_depth_chroma_minus8, 2);
+    EXPECT_EQ(submission->jobs[0].controls.get<H264Pps>().pic_init_qp_minus26, -38);
+    // FFmpeg adds QpBdOffset to both.
+    picture.pic_init_qp_minus26 = 12 - 38;
+    picture.pic_init_qs_minus26 = 12;
+    const auto pps = job(picture).controls.get<H264Pps>();
+    EXPECT_EQ(pps.pic_init_qp_minus26, -38);
+    EXPECT_EQ(pps.pic_init_qs_minus26, 0);
+    picture.pic_init_qp_minus26 = 12 + 26;
+    EXPECT_FALSE(build(picture));
+    picture = parameters();
+    picture.pic_init_qp_minus26 = -27;
+    EXPECT_FALSE(build(picture)) << "8 bits have no such offset";
+    for (const unsigned depth : {1, 3, 4}) {
+        picture = parameters();
+        picture.bit_depth_luma_minus8 = picture.bit_depth_chroma_minus8 = static_cast<uint8_t>(depth);
+        EXPECT_EQ(build(picture).error().kind, ErrorKind::Unsupported) << depth;
+    }
+}
+
+// What a device is asked with before a stream is known has to be a sequence of that depth within that size.
+TEST_F(H264, AnySequence) {
+    const auto bytes = h264Codec.anySequence(64, 48, 10);
+    v4l2_ctrl_h264_sps sps;
+    ASSERT_EQ(bytes.size(), sizeof(sps));
+    std::memcpy(&sps, bytes.data(), sizeof(sps));
+    EXPECT_EQ(sps.profile_idc, 110);
+    EXPECT_EQ(sps.bit_depth_luma_minus8, 2);
+    EXPECT_EQ(sps.pic_width_in_mbs_minus1, 3);
+    EXPECT_EQ(sps.pic_height_in_map_units_minus1, 2);
+}
+
 TEST_F(H264, NumRefIdxDefaultsAreLearnt) {
     references.timestamps[1] = 1;
     auto picture = parameters();

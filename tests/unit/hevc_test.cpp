@@ -139,7 +139,7 @@ protected:
     Result<Submission> build(const VAPictureParameterBufferHEVC& picture, const std::vector<Header>& headers,
                              const VAIQMatrixBufferHEVC* matrix = nullptr) {
         test::Client& client = clients.emplace_back();
-        client.input.profile = VAProfileHEVCMain;
+        client.input.profile = profile;
         client.input.target = picture.CurrPic.picture_id;
         client.input.width = 416;
         client.input.height = 240;
@@ -170,6 +170,7 @@ protected:
 
     void list(unsigned which, std::vector<uint8_t> entries) { std::ranges::copy(entries, slice.RefPicList[which]); }
 
+    VAProfile profile = VAProfileHEVCMain;
     test::FakeReferences references;
     DeviceControls device;
     std::any state;
@@ -398,6 +399,47 @@ TEST_F(Hevc, WithoutTilesThereAreNoSizesAndSpacingIsUniform) {
     EXPECT_EQ(pps.num_tile_columns_minus1, 0);
     EXPECT_EQ(pps.column_width_minus1[0], 0);
     EXPECT_EQ(pps.flags, uint64_t{V4L2_HEVC_PPS_FLAG_UNIFORM_SPACING});
+}
+
+TEST_F(Hevc, TenBits) {
+    auto picture = parameters();
+    EXPECT_EQ(build(picture, {{.type = idrWRadl}})->bitDepth, 8);
+    picture.bit_depth_luma_minus8 = picture.bit_depth_chroma_minus8 = 2;
+    EXPECT_EQ(build(picture, {{.type = idrWRadl}}).error().kind, ErrorKind::Unsupported) << "Main has 8";
+    profile = VAProfileHEVCMain10;
+    picture.init_qp_minus26 = -38; // 7.4.3.3.1: QpBdOffset is 12
+    picture.pic_fields.bits.pcm_enabled_flag = 1;
+    picture.pcm_sample_bit_depth_luma_minus1 = picture.pcm_sample_bit_depth_chroma_minus1 = 9;
+    picture.log2_diff_max_min_pcm_luma_coding_block_size = 1;
+    const auto submission = build(picture, {{.type = idrWRadl}});
+    ASSERT_TRUE(submission) << submission.error().message;
+    EXPECT_EQ(submission->bitDepth, 10);
+    const auto sps = submission->jobs[0].controls.get<HevcSps>();
+    EXPECT_EQ(sps.bit_depth_luma_minus8, 2);
+    EXPECT_EQ(sps.bit_depth_chroma_minus8, 2);
+    EXPECT_EQ(sps.pcm_sample_bit_depth_luma_minus1, 9);
+    EXPECT_EQ(submission->jobs[0].controls.get<HevcPps>().init_qp_minus26, -38);
+    picture.init_qp_minus26 = -39;
+    EXPECT_FALSE(build(picture, {{.type = idrWRadl}}));
+    for (const auto& [luma, chroma] : {std::pair(2, 0), std::pair(0, 2), std::pair(1, 1), std::pair(4, 4)}) {
+        picture = parameters();
+        picture.bit_depth_luma_minus8 = static_cast<uint8_t>(luma);
+        picture.bit_depth_chroma_minus8 = static_cast<uint8_t>(chroma);
+        EXPECT_EQ(build(picture, {{.type = idrWRadl}}).error().kind, ErrorKind::Unsupported) << luma << chroma;
+    }
+}
+
+// What a device is asked with before a stream is known has to be a sequence of that depth within that size.
+TEST_F(Hevc, AnySequence) {
+    const auto bytes = hevcCodec.anySequence(64, 70, 10);
+    v4l2_ctrl_hevc_sps sps;
+    ASSERT_EQ(bytes.size(), sizeof(sps));
+    std::memcpy(&sps, bytes.data(), sizeof(sps));
+    EXPECT_EQ(sps.bit_depth_luma_minus8, 2);
+    EXPECT_EQ(sps.bit_depth_chroma_minus8, 2);
+    EXPECT_EQ(sps.chroma_format_idc, 1);
+    EXPECT_EQ(sps.pic_width_in_luma_samples, 64);
+    EXPECT_EQ(sps.pic_height_in_luma_samples, 64) << "whole coding blocks";
 }
 
 TEST_F(Hevc, PcmFieldsAreZeroWithoutPcm) {

@@ -30,6 +30,7 @@ using Step = std::function<void(BitWriter&)>;
 struct Header {
     enum Kind { Key, IntraOnly, Inter } kind = Key;
     unsigned profile = 0;
+    bool twelveBits = false; // profile 2
     bool showFrame = true;
     bool errorResilient = false;
     unsigned reset = 0;
@@ -48,6 +49,11 @@ struct Header {
     Step segmentation = [](BitWriter& bits) { bits.bits(0, 1); };
     Step tiles = [](BitWriter& bits) { bits.bits(0, 1); }; // 200 pixels: one column, no choice of columns
 
+    void colorConfig(BitWriter& bits) const {
+        if (profile >= 2)
+            bits.bits(twelveBits, 1);
+        bits.bits(2, 3).bits(fullRange, 1);
+    }
     void size(BitWriter& bits) const { bits.bits(codedWidth - 1, 16).bits(height - 1, 16); }
     void renderSize(BitWriter& bits) const {
         bits.bits(render[0] != 0, 1);
@@ -62,7 +68,8 @@ struct Header {
             bits.bits(0, 1);
         bits.bits(0, 1).bits(kind != Key, 1).bits(showFrame, 1).bits(errorResilient, 1);
         if (kind == Key) {
-            bits.bits(0x498342, 24).bits(2, 3).bits(fullRange, 1);
+            bits.bits(0x498342, 24);
+            colorConfig(bits);
             size(bits);
             renderSize(bits);
         } else {
@@ -71,7 +78,10 @@ struct Header {
             if (!errorResilient)
                 bits.bits(reset, 2);
             if (kind == IntraOnly) {
-                bits.bits(0x498342, 24).bits(0x81, 8);
+                bits.bits(0x498342, 24);
+                if (profile > 0)
+                    colorConfig(bits);
+                bits.bits(0x81, 8);
                 size(bits);
                 renderSize(bits);
             } else {
@@ -370,13 +380,33 @@ TEST_F(Vp9, LosslessFramesHaveNoTxMode) {
     EXPECT_EQ(control.coef[0][0][0][0][0][0], 7); // inv_map_table[0]
 }
 
+// 7.2: the depth is that of the last frame that said one, and an intra-only frame of profile 0 says 8.
+TEST_F(Vp9, TenBits) {
+    const auto depth = [&](const Header& header) {
+        const auto submission = build(header);
+        EXPECT_TRUE(submission) << submission.error().message;
+        const auto control = submission->jobs[0].controls.get<Vp9FrameControl>();
+        EXPECT_EQ(control.profile, header.profile);
+        EXPECT_EQ(control.bit_depth, submission->bitDepth);
+        EXPECT_EQ(control.frame_width_minus_1, width - 1) << "read from where it is";
+        return control.bit_depth;
+    };
+    EXPECT_EQ(depth({}), 8);
+    EXPECT_EQ(depth({.profile = 2}), 10);
+    EXPECT_EQ(depth({.kind = Header::Inter, .profile = 2}), 10);
+    EXPECT_EQ(depth({.kind = Header::IntraOnly, .profile = 2, .showFrame = false}), 10);
+    EXPECT_EQ(depth({.kind = Header::IntraOnly, .showFrame = false}), 8);
+    EXPECT_EQ(depth({.kind = Header::Inter}), 8);
+}
+
 TEST_F(Vp9, RefusesWhatItCannotDecode) {
     const auto kind = [&](const Header& header, const std::vector<uint8_t>& compressed = nothing()) {
         const auto submission = build(header, compressed);
         return submission ? std::optional<ErrorKind>() : submission.error().kind;
     };
-    for (const unsigned profile : {1u, 2u, 3u})
+    for (const unsigned profile : {1u, 3u})
         EXPECT_EQ(kind({.profile = profile}), ErrorKind::Unsupported);
+    EXPECT_EQ(kind({.profile = 2, .twelveBits = true}), ErrorKind::Unsupported);
     EXPECT_EQ(kind({.codedWidth = 300}), ErrorKind::InvalidParameter);
     EXPECT_EQ(kind({}, {}), ErrorKind::InvalidParameter);
     EXPECT_EQ(kind({}, BoolEncoder().flag(true).finish()), ErrorKind::InvalidParameter);
