@@ -22,6 +22,9 @@ BOARDS = {
     'imx8mq': ('mpeg2', 'h264', 'hevc', 'vp8', 'vp9'),
     'h3': ('mpeg2', 'h264', 'hevc', 'vp8'),
 }
+# What it decodes of 10 bits as well.
+TEN_BITS = {'rk3399': ('h264', 'hevc'), 'rk3588': ('h264', 'hevc'), 'rk3576': ('h264', 'hevc'), 'rk3288': ('hevc',),
+            'imx8mq': ('hevc', 'vp9')}
 # Boards whose HEVC wants the reference sets of the SPS: GStreamer has them since 1.28.
 USERLANDS = {'rk3588': 'forky', 'rk3576': 'forky'}
 ROWS_SHOWN = 60  # of differences
