@@ -28,7 +28,7 @@ SUPPRESSIONS = os.path.join(ROOT, 'tests/guest/va_suite/valgrind.supp')
 VALGRIND = ('valgrind', '--error-exitcode=99', '--leak-check=full', '--errors-for-leak-kinds=definite',
             '--track-fds=no', f'--suppressions={SUPPRESSIONS}')
 # One decode of each codec, and what reads and writes memory by the client's say-so.
-SHORT = '*EveryPictureOfAStream*:*SmallPictureInLargeSurface*:*ManyElements*:*SliceSize*:*CutShort*:*PartsAre*/178x146'
+SHORT = '*EveryPictureOfAStream*:*Imports*:*ImageParts*:*SmallPictureInLargeSurface*:*ManyElements*:*SliceSize*:*CutShort*:*PartsAre*/178x146'
 
 
 def fixtures_md5():
