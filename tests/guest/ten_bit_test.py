@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Pictures of 10 bits on every path to a client: copied, mapped, exported; as P010, which all of them take, and packed,
+which can only be copied. What cannot be is refused, and the stream after it is decoded."""
+
+import os
+import re
+import subprocess
+import unittest
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '../..'))
+BUILD = os.path.realpath(os.environ.get('BUILD', os.path.join(ROOT, 'build')))
+DAEDALUS = os.environ.get('DAEDALUS_BUILD', os.path.join(BUILD, 'daedalus'))
+TEN, EIGHT = ('hevc/main10.h265', 'p010le'), ('hevc/p.h265', 'nv12')
+CLIENT = ('ffmpeg -hide_banner -nostdin -v verbose -init_hw_device drm=drm:/dev/dri/renderD128 -init_hw_device vaapi=va@drm '
+          '-hwaccel vaapi -hwaccel_device va -hwaccel_output_format vaapi')
+PATHS = {
+    'copy': 'hwdownload,format={}',
+    'map': 'hwmap=mode=read+direct,format={}',
+    'export': 'hwmap=derive_device=drm:mode=read,format=drm_prime,hwmap=mode=read,format={}',
+}
+
+
+def command(client, stream, filters):
+    name, pixels = stream
+    return f'{client} -i {ROOT}/fixtures/{name} -fps_mode passthrough -vf {filters.format(pixels)} -f framemd5 -'
+
+
+def frames(text):
+    return re.findall(r'^0,.*\b([0-9a-f]{32})$', text, re.MULTILINE)
+
+
+def software(stream):
+    done = subprocess.run(command('ffmpeg -v error', stream, 'format={}').split(), capture_output=True, text=True, check=True)
+    return frames(done.stdout)
+
+
+class TenBits(unittest.TestCase):
+    def decode(self, memory, path):
+        """What FFmpeg gets of a stream of 10 bits, what it says of it, and what it gets of the one of 8 bits after it."""
+        script = '; echo; echo ----; '.join(command(CLIENT, stream, PATHS[path]) + ' 2>/tmp/said; cat /tmp/said' for stream in (TEN, EIGHT))
+        done = subprocess.run(
+            [os.path.join(ROOT, 'scripts/guest'), 'run', '--device', 'daedalus', '--daedalus', DAEDALUS, '--module-arg',
+             f'ten_bit={memory}', '--timeout', '120', f'--env=LIBVA_DRIVERS_PATH={BUILD}/src',
+             '--env=LIBVA_DRIVER_NAME=v4l2_request', '--', 'sh', '-c', script],
+            capture_output=True, text=True, check=False, cwd=ROOT)
+        ten, eight = done.stdout.split('\n----\n')
+        self.assertEqual(frames(eight), software(EIGHT), done.stdout + done.stderr)
+        return frames(ten), ten
+
+    def test_p010(self):
+        for path in PATHS:
+            with self.subTest(path):
+                self.assertEqual(self.decode('p010', path)[0], software(TEN))
+
+    def test_packed(self):
+        self.assertEqual(self.decode('nv15', 'copy')[0], software(TEN))
+        for path, said in ('map', 'vaDeriveImage: the memory of the surface, NV15, can only be read by vaGetImage'), \
+                          ('export', 'vaExportSurfaceHandle: DRM has no name for NV15 in separate layers'):
+            with self.subTest(path):
+                seen, log = self.decode('nv15', path)
+                self.assertEqual(seen, [])
+                self.assertIn(said, log)
+
+    def test_without(self):
+        """Declined, with the reason in the log."""
+        seen, log = self.decode('off', 'copy')
+        self.assertEqual(seen, [])
+        self.assertRegex(log, r'VAProfile 18, is left out: the device does not list it')
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)
