@@ -145,7 +145,6 @@ TEST_P(Sync, BuffersAreReadyWhenTheirPictureIs) {
         EXPECT_EQ(vaSyncBuffer(display, buffer, 0), VA_STATUS_SUCCESS);
     EXPECT_EQ(vaSyncBuffer(display, image.buf, 0), VA_STATUS_ERROR_TIMEDOUT);
     EXPECT_EQ(vaSyncBuffer(display, image.buf, nanoseconds(slow / 4).count()), VA_STATUS_ERROR_TIMEDOUT);
-    EXPECT_LT(since(start), slow);
     EXPECT_EQ(vaSyncBuffer(display, image.buf, VA_TIMEOUT_INFINITE), VA_STATUS_SUCCESS);
     EXPECT_GE(since(start), slow - milliseconds(20));
     EXPECT_EQ(vaDestroyImage(display, image.image_id), VA_STATUS_SUCCESS);
