@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <va/va_drmcommon.h>
+
 #include "va/entry_points.h"
 
 namespace v4l2_request::va {
@@ -130,6 +132,50 @@ Status syncBuffer(Driver& driver, VABufferID id, uint64_t timeoutNs) {
     if (!buffer)
         return noBuffer(id);
     return buffer->surface ? Status(buffer->surface->wait(deadlineAfter(timeoutNs))) : Status();
+}
+
+// The older way to a surface's dma-buf, by the buffer of a derived image: VLC 3 knows no other. The descriptor stays
+// the driver's; each release takes back one acquisition.
+Status acquireBufferHandle(Driver& driver, VABufferID id, VABufferInfo* info) {
+    const auto buffer = driver.buffers.find(id);
+    if (!buffer)
+        return noBuffer(id);
+    if (!info)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the handle"};
+    if (!buffer->surface)
+        return {VA_STATUS_ERROR_UNSUPPORTED_BUFFERTYPE, "only the buffers of derived images can be shared"};
+    if (info->mem_type && !(info->mem_type & VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME)) // 0: whatever the driver has
+        return {VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE, strprintf("memory type %#x", info->mem_type)};
+    // As for an export: V4L2 sets no fence in the dma-buf, and a damaged picture is still a picture.
+    if (auto finished = buffer->surface->wait(os::Deadline::never());
+        !finished && finished.error().kind != ErrorKind::Decoding)
+        return finished;
+    const auto memory = driver.memoryOf(*buffer->surface);
+    if (!memory)
+        return memory.error();
+    const std::lock_guard lock(buffer->mutex);
+    if (!buffer->handle.valid())
+        buffer->handle = (*memory)->duplicateFd();
+    if (!buffer->handle.valid())
+        return {VA_STATUS_ERROR_OPERATION_FAILED, "the process has no file descriptor left"};
+    buffer->handles++;
+    info->handle = static_cast<uintptr_t>(buffer->handle.get());
+    info->type = static_cast<uint32_t>(buffer->type);
+    info->mem_type = VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME;
+    info->mem_size = (*memory)->layout().size;
+    return {};
+}
+
+Status releaseBufferHandle(Driver& driver, VABufferID id) {
+    const auto buffer = driver.buffers.find(id);
+    if (!buffer)
+        return noBuffer(id);
+    const std::lock_guard lock(buffer->mutex);
+    if (!buffer->handles)
+        return {VA_STATUS_ERROR_INVALID_BUFFER, "the buffer's handle was not acquired"};
+    if (--buffer->handles == 0)
+        buffer->handle = {};
+    return {};
 }
 
 } // namespace v4l2_request::va

@@ -39,6 +39,8 @@ struct Buffer {
     std::mutex mutex;
     std::optional<decode::FrameMemory::View> view;
     unsigned maps = 0;
+    os::UniqueFd handle; // while a client has acquired it
+    unsigned handles = 0;
 
     codec::Bytes bytes() const { return {data.data(), size_t{elementSize} * elements}; }
     codec::Bytes element(size_t index) const { return {data.data() + index * elementSize, elementSize}; }

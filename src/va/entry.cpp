@@ -72,7 +72,7 @@ VAStatus queryNoSubpictureFormats(VADriverContextP, VAImageFormat*, unsigned*, u
 #define REFUSE(hook) refuse<#hook>(vtable.hook)
 
 // Hooks that are absent here are so on purpose: libva has its own answer for a null vaMapBuffer2, vaCopy,
-// vaCreateBuffer2, vaAcquireBufferHandle and the like, and a stub would be worse.
+// vaCreateBuffer2 and the like, and a stub would be worse.
 void fillVtable(VADriverVTable& vtable) {
     vtable.vaTerminate = terminate;
     BIND(vaQueryConfigProfiles, queryConfigProfiles);
@@ -105,6 +105,8 @@ void fillVtable(VADriverVTable& vtable) {
     BIND(vaDestroyBuffer, destroyBuffer);
     BIND(vaBufferInfo, bufferInfo);
     BIND(vaSyncBuffer, syncBuffer);
+    BIND(vaAcquireBufferHandle, acquireBufferHandle);
+    BIND(vaReleaseBufferHandle, releaseBufferHandle);
 
     BIND(vaQueryImageFormats, queryImageFormats);
     BIND(vaCreateImage, createImage);

@@ -55,6 +55,8 @@ Status unmapBuffer(Driver& driver, VABufferID id);
 Status destroyBuffer(Driver& driver, VABufferID id);
 Status bufferInfo(Driver& driver, VABufferID id, VABufferType* type, unsigned* size, unsigned* elements);
 Status syncBuffer(Driver& driver, VABufferID id, uint64_t timeoutNs);
+Status acquireBufferHandle(Driver& driver, VABufferID id, VABufferInfo* info);
+Status releaseBufferHandle(Driver& driver, VABufferID id);
 
 // image.cpp
 int imageFormatCount();

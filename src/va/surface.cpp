@@ -108,8 +108,8 @@ Status exportSurfaceHandle(Driver& driver, VASurfaceID id, uint32_t memoryType, 
     if (memoryType != VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2)
         return {VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE, strprintf("memory type %#x", memoryType)};
     constexpr uint32_t layerFlags = VA_EXPORT_SURFACE_SEPARATE_LAYERS | VA_EXPORT_SURFACE_COMPOSED_LAYERS;
-    if (!descriptor || (flags & layerFlags) == layerFlags || !(flags & layerFlags))
-        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no descriptor, or not exactly one kind of layers"};
+    if (!descriptor || (flags & layerFlags) == layerFlags)
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "no descriptor, or two kinds of layers"};
     // V4L2 sets no fence in the dma-buf: what is handed out has to be complete. A damaged picture is still a picture.
     if (auto finished = surface->wait(os::Deadline::never()); !finished && finished.error().kind != ErrorKind::Decoding)
         return finished;
@@ -123,7 +123,7 @@ Status exportSurfaceHandle(Driver& driver, VASurfaceID id, uint32_t memoryType, 
     const Layout& layout = (*memory)->layout();
     const PixelFormat& pixels = *layout.format;
     // Samples that are packed across bytes have a name in DRM as a whole only.
-    const bool separate = flags & VA_EXPORT_SURFACE_SEPARATE_LAYERS;
+    const bool separate = !(flags & VA_EXPORT_SURFACE_COMPOSED_LAYERS); // VLC 3 says neither, and expects these
     if (pixels.drm == DRM_FORMAT_INVALID || (separate && pixels.arrangement.packing != Arrangement::Packing::None))
         return {VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE,
                 strprintf("DRM has no name for %s%s", pixels.name, separate ? " in separate layers" : "")};

@@ -443,9 +443,6 @@ TEST_F(Configuration, WhatIsNotImplementedSaysSo) {
     EXPECT_EQ(vaLockSurface(display, 1, &word, &word, &word, &word, &word, &word, &word, &word, &data),
               VA_STATUS_ERROR_UNIMPLEMENTED);
     EXPECT_EQ(vaUnlockSurface(display, 1), VA_STATUS_ERROR_UNIMPLEMENTED);
-    VABufferInfo info{};
-    EXPECT_EQ(vaAcquireBufferHandle(display, 1, &info), VA_STATUS_ERROR_UNIMPLEMENTED);
-    EXPECT_EQ(vaReleaseBufferHandle(display, 1), VA_STATUS_ERROR_UNIMPLEMENTED);
     VACopyObject object{};
     EXPECT_EQ(vaCopy(display, &object, &object, {}), VA_STATUS_ERROR_UNIMPLEMENTED);
 }

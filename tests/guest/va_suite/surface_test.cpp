@@ -119,19 +119,55 @@ TEST_P(Surface, ExportedInComposedLayers) {
     ::close(prime.objects[0].fd);
 }
 
+TEST_P(Surface, ExportedInSeparateLayersUnlessAsked) {
+    const VADRMPRIMESurfaceDescriptor prime = exported(VA_EXPORT_SURFACE_READ_ONLY);
+    EXPECT_EQ(prime.num_layers, 2u);
+    EXPECT_EQ(prime.layers[1].drm_format, static_cast<uint32_t>(DRM_FORMAT_GR88));
+    ::close(prime.objects[0].fd);
+}
+
 TEST_P(Surface, WrongExportsAreRefused) {
     VADRMPRIMESurfaceDescriptor prime{};
     const auto attempt = [&](uint32_t type, uint32_t flags) {
         return vaExportSurfaceHandle(display, surface, type, flags, &prime);
     };
-    EXPECT_EQ(attempt(VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2, VA_EXPORT_SURFACE_READ_ONLY),
-              VA_STATUS_ERROR_INVALID_PARAMETER);
     EXPECT_EQ(attempt(VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2,
                       VA_EXPORT_SURFACE_SEPARATE_LAYERS | VA_EXPORT_SURFACE_COMPOSED_LAYERS),
               VA_STATUS_ERROR_INVALID_PARAMETER);
     for (const uint32_t type :
          {0u, uint32_t{VA_SURFACE_ATTRIB_MEM_TYPE_VA}, uint32_t{VA_SURFACE_ATTRIB_MEM_TYPE_KERNEL_DRM}, UINT32_MAX})
         EXPECT_EQ(attempt(type, VA_EXPORT_SURFACE_SEPARATE_LAYERS), VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE);
+}
+
+TEST_P(Surface, DerivedImageHandsOutTheSameMemory) {
+    VAImage image{};
+    ASSERT_EQ(vaDeriveImage(display, surface, &image), VA_STATUS_SUCCESS);
+    const VADRMPRIMESurfaceDescriptor prime = exported(VA_EXPORT_SURFACE_SEPARATE_LAYERS);
+    EXPECT_EQ(vaReleaseBufferHandle(display, image.buf), VA_STATUS_ERROR_INVALID_BUFFER);
+    VABufferInfo any{}, named{}, wrong{};
+    ASSERT_EQ(vaAcquireBufferHandle(display, image.buf, &any), VA_STATUS_SUCCESS);
+    named.mem_type = VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME;
+    ASSERT_EQ(vaAcquireBufferHandle(display, image.buf, &named), VA_STATUS_SUCCESS);
+    EXPECT_EQ(any.mem_type, uint32_t{VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME});
+    EXPECT_EQ(any.type, uint32_t{VAImageBufferType});
+    EXPECT_EQ(any.mem_size, image.data_size);
+    EXPECT_EQ(any.handle, named.handle);
+    struct stat one {
+    }, two{};
+    ASSERT_EQ(::fstat(static_cast<int>(any.handle), &one), 0);
+    ASSERT_EQ(::fstat(prime.objects[0].fd, &two), 0);
+    EXPECT_EQ(one.st_ino, two.st_ino);
+    wrong.mem_type = VA_SURFACE_ATTRIB_MEM_TYPE_KERNEL_DRM;
+    EXPECT_EQ(vaAcquireBufferHandle(display, image.buf, &wrong), VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE);
+    EXPECT_EQ(vaAcquireBufferHandle(display, image.buf, nullptr), VA_STATUS_ERROR_INVALID_PARAMETER);
+    EXPECT_EQ(vaAcquireBufferHandle(display, VA_INVALID_ID, &wrong), VA_STATUS_ERROR_INVALID_BUFFER);
+
+    EXPECT_EQ(vaReleaseBufferHandle(display, image.buf), VA_STATUS_SUCCESS);
+    EXPECT_EQ(::fstat(static_cast<int>(any.handle), &one), 0); // the second client's
+    EXPECT_EQ(vaReleaseBufferHandle(display, image.buf), VA_STATUS_SUCCESS);
+    EXPECT_EQ(::fstat(static_cast<int>(any.handle), &one), -1);
+    ::close(prime.objects[0].fd);
+    EXPECT_EQ(vaDestroyImage(display, image.image_id), VA_STATUS_SUCCESS);
 }
 
 TEST_P(Surface, DerivedImageIsTheExportedMemory) {
