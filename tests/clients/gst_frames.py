@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """An application of GStreamer: decodes, maps each buffer as it comes, and prints the hash of its visible part.
 
-gst_frames.py PIPELINE MEMORY: PIPELINE ends in a decoder, MEMORY is what it is to put out: SystemMemory, VAMemory,
-DMABuf. Lines are those of FFmpeg's framemd5."""
+gst_frames.py PIPELINE MEMORY [SECONDS]: PIPELINE ends in a decoder, MEMORY is what it is to put out: SystemMemory,
+VAMemory, DMABuf. With SECONDS it decodes the first picture and seeks there. Lines are those of FFmpeg's framemd5."""
 
 import hashlib
 import sys
@@ -38,7 +38,7 @@ def read(buffer, caps):
 
 def main():
     Gst.init(None)
-    description, memory = sys.argv[1:]
+    description, memory, *seek = sys.argv[1:]
     # A sink that takes buffers as they are: others do not say that they know strides, and then get no DMABuf.
     pipeline = Gst.parse_launch(f'{description} ! video/x-raw(memory:{memory}) ! fakevideosink name=sink sync=false')
     count, failures = 0, []
@@ -54,6 +54,10 @@ def main():
         return Gst.PadProbeReturn.OK
 
     pipeline.get_by_name('sink').get_static_pad('sink').add_probe(Gst.PadProbeType.BUFFER, show)
+    if seek:
+        pipeline.set_state(Gst.State.PAUSED)
+        pipeline.get_state(Gst.CLOCK_TIME_NONE)
+        pipeline.seek_simple(Gst.Format.TIME, Gst.SeekFlags.FLUSH, int(float(seek[0]) * Gst.SECOND))
     pipeline.set_state(Gst.State.PLAYING)
     message = pipeline.get_bus().timed_pop_filtered(Gst.CLOCK_TIME_NONE, Gst.MessageType.ERROR | Gst.MessageType.EOS)
     pipeline.set_state(Gst.State.NULL)

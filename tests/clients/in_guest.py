@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The part of the client suite that runs in the guest: runs clients, and prints one line of JSON for each.
 
-in_guest.py JOBS.json: {"driver": DIR, "sweep": DIR, "jobs": N, "timeout": S, "packages": [...], "tasks": [{"id",
-"command", "environment"}]}. The first line has the versions of the packages. libva itself counts what each client
+in_guest.py JOBS.json: {"driver": DIR, "sweep": DIR, "jobs": N, "packages": [...], "tasks": [{"id",
+"command", "timeout"}]}. The first line has the versions of the packages. libva itself counts what each client
 calls (LIBVA_TRACE): "calls" has what succeeded, by name; "failed" what did not, by name and status."""
 
 import collections
@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,22 +38,22 @@ def decode(task, settings, clients):
     start, log, late = time.monotonic(), [], []
     with tempfile.TemporaryDirectory() as traces:
         environment = {**os.environ, 'LIBVA_DRIVER_NAME': 'v4l2_request', 'LIBVA_DRIVERS_PATH': settings['driver'],
-                       'GST_VA_ALL_DRIVERS': '1', 'LIBVA_TRACE': traces + '/trace', **task.get('environment', {})}
+                       'GST_VA_ALL_DRIVERS': '1', 'LIBVA_TRACE': traces + '/trace'}
         with subprocess.Popen(task['command'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              env=environment) as process:
-            timer = threading.Timer(settings['timeout'], lambda: (late.append(1), process.kill()))
+                              env=environment, start_new_session=True) as process:
+            timer = threading.Timer(task['timeout'], lambda: (late.append(1), os.killpg(process.pid, signal.SIGKILL)))
             timer.start()
             listener = threading.Thread(target=lambda: log.extend(process.stderr))
             listener.start()
             try:
-                frames = clients.read_framemd5(process.stdout)
+                output = process.stdout.readlines()
             finally:
                 status = process.wait()
                 timer.cancel()
                 listener.join()
         calls, failed = count_calls(traces)
     text = b''.join(log).decode(errors='replace')
-    return {'frames': frames, 'status': status, 'calls': calls, 'failed': failed, 'log': text[-6000:],
+    return {'frames': clients.read_framemd5(output), 'output': b''.join(output).decode(errors='replace')[:20000], 'status': status, 'calls': calls, 'failed': failed, 'log': text[-6000:],
             'error': 'timeout' if late else f'signal {-status}' if status < 0 else
                      'software fallback' if clients.FALLBACK.search(text) else None,
             'seconds': round(time.monotonic() - start, 2)}
@@ -81,8 +82,8 @@ def main():
             try:
                 result = decode(task, settings, clients)
             except Exception as failure:  # pylint: disable=broad-except  # one client must not end the others
-                result = {'frames': [], 'status': None, 'error': f'runner: {failure!r}', 'calls': {}, 'failed': {},
-                          'log': '', 'seconds': 0}
+                result = {'frames': [], 'output': '', 'status': None, 'error': f'runner: {failure!r}', 'calls': {},
+                          'failed': {}, 'log': '', 'seconds': 0}
             with lock:
                 print(json.dumps({'id': task['id'], **result}), flush=True)
 

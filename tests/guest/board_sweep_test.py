@@ -37,7 +37,7 @@ class BoardSweep(unittest.TestCase):
             os.unlink(path)
         words = [word for name in filters for word in ('--filter', name)]
         done = subprocess.run(
-            [os.path.join(ROOT, 'scripts/guest'), 'run', '--rootfs', 'desktop', '--device', device, '--daedalus', DAEDALUS,
+            [os.path.join(ROOT, 'scripts/guest'), 'run', '--device', device, '--daedalus', DAEDALUS,
              *(word for each in module for word in ('--module-arg', each)), '--mem', '3G', '--share', BUILD, '--share',
              self.folder, '--env', 'V4L2_REQUEST_CACHE=/tmp/cache', '--', os.path.join(ROOT, 'scripts/board-sweep'),
              '--build', BUILD, '--json', path, *words, *options],
