@@ -117,12 +117,6 @@ def mpv(*options):
     return command
 
 
-# VLC does not run as root.
-VLC = ('setpriv', '--reuid=1000', '--regid=1000', '--clear-groups', '--inh-caps=+dac_override',
-       '--ambient-caps=+dac_override', 'cvlc', '-vv', '--no-audio', '--no-osd', '--no-video-title-show', '--fullscreen',
-       '--no-drop-late-frames', '--no-skip-frames', '--play-and-pause')
-
-
 def window(*player):
     def command(job):
         width, height = map(str, job.stream.size)
@@ -177,10 +171,6 @@ RECIPES = (
            mpv_window('--vo=gpu', '--gpu-context=x11egl', '--hwdec=vaapi'),
            software=mpv_window('--vo=gpu', '--gpu-context=x11egl', '--hwdec=no', '--vf=format=nv12'), shown=True, only=SHADED,
            userlands=('forky',)),
-    # VLC may leave out frames that it is too slow for.
-    Recipe('VLC', 'vlc-bin', 'window, OpenGL', 'export', 'vaExportSurfaceHandle', window(*VLC, '--vout=gl'),
-           each=False, software=window(*VLC, '--vout=gl', '--avcodec-hw=none'), shown=True,
-           only={'h264': ('clip.mkv',), 'hevc': ('clip.mkv',)}, userlands=('forky',)),
 )
 
 

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-LAST = re.compile(r'video EOF reached|pausing at EOF')  # mpv, VLC
+LAST = re.compile(r'video EOF reached')
 SETTLED = 2
 PATIENCE = 100  # seconds
 
