@@ -54,7 +54,9 @@ class Report:
             }
             traces = {column: path for column, path in traces.items() if os.path.exists(path)}
         verdict, notes = judge.verdict(stream, self.options.device != 'visl', self.exceptions, self.damaged, self.excused)
-        if len(traces) == 2 and stream.expect == 'decode':
+        if self.options.board and judge.declined_by_all(stream):
+            verdict = judge.DECLINED
+        elif len(traces) == 2 and stream.expect == 'decode':
             difference = self.payloads.add(
                 stream, *(self.reader.read(traces[column], stream.codec) for column in DEVICE_COLUMNS)
             )

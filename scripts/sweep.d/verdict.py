@@ -47,6 +47,11 @@ def difference(name, frames, other, expected, pixels):
     return f'{name} != {other}: {len(wrong)} of {len(frames)} frames, first {wrong[0]}'
 
 
+def declined_by_all(stream):
+    """Neither client decodes it: a board whose decoders have no more than 8 bits."""
+    return stream.format == 'p010le' and all(declined(result) is None for result in stream.results.values())
+
+
 def declined(result):
     """A stream that the driver does not take must end in no frame: not in a crash, a hang, or pixels."""
     if result['error'] and result['error'] != 'software fallback':
@@ -98,7 +103,9 @@ def verdict(stream, pixels, exceptions=(), damaged=(), excused='kdirect'):
                 wrong.append(found)
     if not any(result['frames'] for result in results.values()):
         wrong.append('no frame at all')
-    if wrong and all(note.startswith(excused) for note in wrong):
+    # Where software does not tell which of the two is wrong, what differs is put down to the one that is known for it.
+    either = excused == reference == 'kdirect'
+    if wrong and all(note.startswith(excused) or either and ' kdirect' in note for note in wrong):
         reason = matching(stream, exceptions)
         if reason:
             return CLIENT, wrong + [reason]

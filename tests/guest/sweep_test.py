@@ -101,6 +101,18 @@ class Verdict(unittest.TestCase):
         made = stream(libva=result(['6:xx', '6:bb', '6:cc']), kdirect=result())
         del made.results['sw']
         self.check(made, 'libva != kdirect')
+        self.check(made, 'match (but for GStreamer)', exceptions=[(('h264', 'a.*'), 'known')])
+        made.results['libva'] = result(error='signal 11')
+        self.check(made, 'signal 11', exceptions=[(('h264', 'a.*'), 'known')])
+
+    def test_only_a_stream_of_10_bits_may_be_declined_by_all(self):
+        made = stream(libva=result([], error='software fallback'), kdirect=result([]))
+        del made.results['sw']
+        self.assertFalse(judge.declined_by_all(made))
+        made.format = 'p010le'
+        self.assertTrue(judge.declined_by_all(made))
+        made.results['kdirect'] = result()
+        self.assertFalse(judge.declined_by_all(made))
 
     def test_on_visl_pixels_do_not_count(self):
         self.check(stream(libva=result(['1:x'] * 3), kdirect=result(['1:y'] * 3)), 'match', pixels=False)
