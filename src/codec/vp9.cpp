@@ -255,6 +255,8 @@ Result<Submission> build(const PictureInput& input, const References& references
     const auto frame = takeFrame(input, state.header);
     if (!frame)
         return tl::unexpected(frame.error());
+    if (frame->header.profile != (input.profile == VAProfileVP9Profile2 ? 2 : 0))
+        return fail(ErrorKind::Unsupported, "VP9: the frame has another profile than the client chose");
     v4l2_ctrl_vp9_frame control = fillFrame(*frame);
     if (auto filled = fillReferences(*frame, input, references, state, control); !filled)
         return tl::unexpected(filled.error());

@@ -18,12 +18,13 @@ bool between(int value, int limit) {
 }
 
 // What holds for every frame that the builder accepts, whatever the client sent: mostly what the kernel checks.
-void check(const codec::Submission& submission) {
+void check(const codec::Submission& submission, VAProfile profile) {
     using fuzz::require;
     require(submission.jobs.size() == 1, "a frame is one job");
     const codec::Job& job = submission.jobs[0];
     const auto frame = job.controls.get<codec::Vp9FrameControl>();
-    require(frame.profile == 0 && frame.bit_depth == 8, "the profile is 0");
+    const bool deep = profile == VAProfileVP9Profile2;
+    require(frame.profile == (deep ? 2 : 0) && frame.bit_depth == (deep ? 10 : 8), "the profile is the client's");
     require(frame.compressed_header_size > 0 &&
                 size_t{frame.compressed_header_size} + frame.uncompressed_header_size <= job.bitstream.size(),
             "the headers lie in the frame");
@@ -51,6 +52,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     fuzz::Input input({data, size});
     std::any state;
     const fuzz::Surfaces surfaces;
+    const VAProfile profile = size % 2 ? VAProfileVP9Profile2 : VAProfileVP9Profile0;
     codec::DeviceControls device;
     device.set(codec::Vp9CompressedHdrControl::id, {});
     for (int frame = 0; frame < 8 && !input.empty(); ++frame) {
@@ -62,13 +64,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         const auto parameters = fuzz::bytesOf(picture);
         const auto slice = fuzz::bytesOf(VASliceParameterBufferVP9{});
         const auto bytes = input.sized();
-        const codec::PictureInput client{.profile = VAProfileVP9Profile0,
-                                         .target = 1,
-                                         .picture = parameters,
-                                         .slices = {{.parameters = slice, .data = bytes}}};
+        const codec::PictureInput client{
+            .profile = profile, .target = 1, .picture = parameters, .slices = {{.parameters = slice, .data = bytes}}};
         const auto submission = codec::vp9Codec.build(client, surfaces, device, state);
         if (submission)
-            check(*submission);
+            check(*submission, profile);
     }
     return 0;
 }

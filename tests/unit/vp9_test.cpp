@@ -134,7 +134,7 @@ protected:
 
     Result<Submission> build(const Header& header, const std::vector<uint8_t>& compressed = nothing()) {
         test::Client& client = clients.emplace_back();
-        client.input.profile = VAProfileVP9Profile0;
+        client.input.profile = vaProfile;
         client.input.target = target;
         VADecPictureParameterBufferVP9 picture{};
         picture.frame_width = static_cast<uint16_t>(frameWidth);
@@ -154,6 +154,7 @@ protected:
         return submission ? submission->jobs[0].controls.get<Vp9FrameControl>() : v4l2_ctrl_vp9_frame{};
     }
 
+    VAProfile vaProfile = VAProfileVP9Profile0;
     std::deque<test::Client> clients;
     test::FakeReferences references;
     DeviceControls device;
@@ -383,6 +384,7 @@ TEST_F(Vp9, LosslessFramesHaveNoTxMode) {
 // 7.2: the depth is that of the last frame that said one, and an intra-only frame of profile 0 says 8.
 TEST_F(Vp9, TenBits) {
     const auto depth = [&](const Header& header) {
+        vaProfile = header.profile == 2 ? VAProfileVP9Profile2 : VAProfileVP9Profile0;
         const auto submission = build(header);
         EXPECT_TRUE(submission) << submission.error().message;
         const auto control = submission->jobs[0].controls.get<Vp9FrameControl>();
@@ -406,7 +408,11 @@ TEST_F(Vp9, RefusesWhatItCannotDecode) {
     };
     for (const unsigned profile : {1u, 3u})
         EXPECT_EQ(kind({.profile = profile}), ErrorKind::Unsupported);
+    EXPECT_EQ(kind({.profile = 2}), ErrorKind::Unsupported) << "the client chose profile 0";
+    vaProfile = VAProfileVP9Profile2;
     EXPECT_EQ(kind({.profile = 2, .twelveBits = true}), ErrorKind::Unsupported);
+    EXPECT_EQ(kind({}), ErrorKind::Unsupported) << "the client chose profile 2";
+    vaProfile = VAProfileVP9Profile0;
     EXPECT_EQ(kind({.codedWidth = 300}), ErrorKind::InvalidParameter);
     EXPECT_EQ(kind({}, {}), ErrorKind::InvalidParameter);
     EXPECT_EQ(kind({}, BoolEncoder().flag(true).finish()), ErrorKind::InvalidParameter);
