@@ -32,7 +32,7 @@ PARSERS = {
 VA_DECODERS = {'mpeg2': 'vampeg2dec', 'h264': 'vah264dec', 'hevc': 'vah265dec', 'vp8': 'vavp8dec', 'vp9': 'vavp9dec'}
 GST_FORMATS = {'nv12': 'NV12', 'p010le': 'P010_10LE'}
 # What a device has packed, GStreamer hands on packed; what is P010 passes through.
-TO_P010 = ((), ('!', 'videoconvert', 'chroma-mode=none', 'dither=none'))
+TO_P010 = ('!', 'videoconvert', 'chroma-mode=none', 'dither=none')
 # What FFmpeg says when its hardware decoder is not used after all.
 FALLBACK = re.compile(
     r'Failed setup for format vaapi|hwaccel initialisation returned error|No support for codec \w+ profile'
@@ -103,7 +103,7 @@ def gst_command(task):
         'location=' + task['path'],
         '!',
         *gst_elements(task).split(),
-        *TO_P010[task['format'] == 'p010le' and task['column'] != 'libva'],
+        *(TO_P010 if task['convert'] else ()),
         '!',
         'video/x-raw,format=' + GST_FORMATS[task['format']],
         '!',
