@@ -18,10 +18,12 @@ Status notSupported(std::string why) {
     return {VA_STATUS_ERROR_ATTR_NOT_SUPPORTED, std::move(why)};
 }
 
-Status readFormat(const VAGenericValue& value, uint32_t rtFormat, SurfaceWish& wish) {
+// It says more than the RT format, and decides: a client may hand back whatever a config offers with one RT format for
+// all, as libva's own tests do.
+Status readFormat(const VAGenericValue& value, SurfaceWish& wish) {
     const auto fourcc = static_cast<uint32_t>(value.value.i);
     const PixelFormat* format = findByVa(fourcc);
-    if (!format || !isForSurfaces(*format) || !(format->rt & rtFormat))
+    if (!format || !isForSurfaces(*format))
         return notSupported("surfaces of pixel format " + fourccName(fourcc));
     wish.format = format;
     return {};
@@ -108,7 +110,7 @@ tl::expected<SurfaceWish, Status> readSurfaceAttributes(std::span<const VASurfac
         return tl::unexpected(Status{VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT, strprintf("RT format %#x", rtFormat)});
     const auto read = [&](const VASurfaceAttrib& attribute) -> Status {
         switch (attribute.type) {
-        case VASurfaceAttribPixelFormat: return readFormat(attribute.value, rtFormat, wish);
+        case VASurfaceAttribPixelFormat: return readFormat(attribute.value, wish);
         case VASurfaceAttribMemoryType: return readMemoryType(attribute.value, wish);
         case VASurfaceAttribDRMFormatModifiers: return readPointer(attribute.value, wish.modifiers);
         case VASurfaceAttribExternalBufferDescriptor: return readPointer(attribute.value, wish.external);

@@ -14,7 +14,7 @@ import unittest
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '../..'))
 BUILD = os.path.realpath(os.environ.get('BUILD', os.path.join(ROOT, 'build')))
 DAEDALUS = os.environ.get('DAEDALUS_BUILD', os.path.join(BUILD, 'daedalus'))
-FILTERS = ('main-b.h264', 'ipb.m2v', 'weighted.h265', 'plain.ivf', 'high422.h264')
+FILTERS = ('main-b.h264', 'ipb.m2v', '^weighted.h265', 'plain.ivf', 'high422.h264')
 RESULTS = ('codec', 'file', 'frames', 'libva', 'kdirect', 'sw', 'verdict', 'expect', 'notes', 'counts')
 LAVA = os.path.join(ROOT, 'boards/lava/report.py')
 
