@@ -43,7 +43,7 @@ def has_daemon():
 
 def decode(stream, settings):
     """(frames, error) of a stream through libva, of its first frames only."""
-    command = runner.libva_command({'column': 'libva', **stream})
+    command = runner.libva_command(stream, '/dev/dri/renderD128')
     at = command.index('-vf')
     command[at:at] = ['-frames:v', str(len(stream['frames']))]
     environment = dict(os.environ, LIBVA_DRIVER_NAME='v4l2_request', LIBVA_DRIVERS_PATH=settings['driver'])
