@@ -305,6 +305,25 @@ def end_trace(target):
         os.fsync(file.fileno())  # a guest that dies takes with it what it has not written yet
 
 
+def side_by_side(run, tasks, jobs):
+    """Runs each task, in their order, so many at a time."""
+    lock, waiting = threading.Lock(), tasks[::-1]
+
+    def work():
+        while True:
+            with lock:
+                if not waiting:
+                    return
+                task = waiting.pop()
+            run(task)
+
+    workers = [threading.Thread(target=work) for _ in range(jobs)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
 def main():
     with open(sys.argv[1], encoding='utf-8') as file:
         settings = json.load(file)
@@ -338,21 +357,7 @@ def main():
                 task['element'] = elements[task['codec']]
     if settings['trace'] and not settings['job_log']:
         write(f'{TRACING}/buffer_size_kb', str(settings['trace_kb']))
-    waiting = settings['tasks'][::-1]
-
-    def work():
-        while True:
-            with lock:
-                if not waiting:
-                    return
-                task = waiting.pop()
-            run(task)
-
-    workers = [threading.Thread(target=work) for _ in range(settings['jobs'])]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    side_by_side(run, settings['tasks'], settings['jobs'])
 
 
 if __name__ == '__main__':

@@ -108,8 +108,7 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
     Lock lock(mutex_);
     if (!submission->secondField || held_ != target.get()) {
         lock.unlock();
-        if (auto idle = target->wait(os::Deadline::after(2 * deviceTimeout));
-            !idle && idle.error().kind == ErrorKind::Timeout)
+        if (auto idle = target->waitForWriter(os::Deadline::after(2 * deviceTimeout)); !idle)
             return idle;
         if (auto unread = waitForOutsiders(*target); !unread)
             return unread;

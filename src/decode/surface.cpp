@@ -26,10 +26,14 @@ Surface::State Surface::state() const {
     return pending_ ? State::Pending : state_;
 }
 
+Result<void> Surface::waitForWriter(os::Deadline deadline) const {
+    const auto stream = pendingStream();
+    return stream ? stream->wait(*this, deadline) : Result<void>();
+}
+
 Result<void> Surface::wait(os::Deadline deadline) const {
-    if (const auto stream = pendingStream())
-        if (auto waited = stream->wait(*this, deadline); !waited)
-            return waited;
+    if (auto waited = waitForWriter(deadline); !waited)
+        return waited;
     if (state() == State::Damaged)
         return fail(ErrorKind::Decoding, "the picture in this surface is damaged");
     return {};

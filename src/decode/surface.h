@@ -39,8 +39,10 @@ public:
     std::shared_ptr<FrameMemory> memoryIfAny() const;
 
     State state() const;
-    // Waits until no stream writes the surface any more. Timeout if the deadline passes first, Decoding if the picture
-    // is damaged. A surface that was never decoded into is ready at once.
+    // Waits until no stream writes the surface any more: Timeout if the deadline passes first. A surface that was never
+    // decoded into is ready at once.
+    Result<void> waitForWriter(os::Deadline deadline) const;
+    // The same for whoever wants the picture: Decoding if it is damaged.
     Result<void> wait(os::Deadline deadline) const;
     // Notices what the device has finished, without waiting.
     void poll() const;

@@ -111,7 +111,7 @@ Status exportSurfaceHandle(Driver& driver, VASurfaceID id, uint32_t memoryType, 
     if (!descriptor || (flags & layerFlags) == layerFlags)
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "no descriptor, or two kinds of layers"};
     // V4L2 sets no fence in the dma-buf: what is handed out has to be complete. A damaged picture is still a picture.
-    if (auto finished = surface->wait(os::Deadline::never()); !finished && finished.error().kind != ErrorKind::Decoding)
+    if (auto finished = surface->waitForWriter(os::Deadline::never()); !finished)
         return finished;
     const auto memory = driver.memoryOf(*surface);
     if (!memory)

@@ -105,8 +105,8 @@ Status Transfer::open(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, 
     imageFormat_ = findByVa(image().format.fourcc);
 
     const auto look = [&](decode::Surface& at, Access how, std::optional<View>& view) -> Status {
-        if (auto finished = at.wait(os::Deadline::never());
-            !finished && (how == Access::Read || finished.error().kind != ErrorKind::Decoding))
+        const auto never = os::Deadline::never();
+        if (auto finished = how == Access::Read ? at.wait(never) : at.waitForWriter(never); !finished)
             return finished;
         auto opened =
             driver.memoryOf(at).and_then([&](const auto& memory) { return decode::FrameMemory::view(memory, how); });

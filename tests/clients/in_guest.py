@@ -71,27 +71,18 @@ def main():
     sys.path.insert(0, settings['sweep'])
     import runner as clients  # pylint: disable=import-outside-toplevel
     print(json.dumps({'versions': versions(settings['packages'])}), flush=True)
-    lock, waiting = threading.Lock(), settings['tasks'][::-1]
+    lock = threading.Lock()
 
-    def work():
-        while True:
-            with lock:
-                if not waiting:
-                    return
-                task = waiting.pop()
-            try:
-                result = decode(task, settings, clients)
-            except Exception as failure:  # pylint: disable=broad-except  # one client must not end the others
-                result = {'frames': [], 'output': '', 'status': None, 'error': f'runner: {failure!r}', 'calls': {},
-                          'failed': {}, 'log': '', 'seconds': 0}
-            with lock:
-                print(json.dumps({'id': task['id'], **result}), flush=True)
+    def run(task):
+        try:
+            result = decode(task, settings, clients)
+        except Exception as failure:  # pylint: disable=broad-except  # one client must not end the others
+            result = {'frames': [], 'output': '', 'status': None, 'error': f'runner: {failure!r}', 'calls': {},
+                      'failed': {}, 'log': '', 'seconds': 0}
+        with lock:
+            print(json.dumps({'id': task['id'], **result}), flush=True)
 
-    workers = [threading.Thread(target=work) for _ in range(settings['jobs'])]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    clients.side_by_side(run, settings['tasks'], settings['jobs'])
 
 
 if __name__ == '__main__':

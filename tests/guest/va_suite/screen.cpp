@@ -74,7 +74,7 @@ Screen::~Screen() {
     ::close(fd_); // and with it all objects
 }
 
-Screen::Properties Screen::propertiesOf(uint32_t object, uint32_t type) const {
+std::map<uint32_t, uint64_t> Screen::valuesOf(uint32_t object, uint32_t type) const {
     drm_mode_obj_get_properties query{};
     query.obj_id = object;
     query.obj_type = type;
@@ -84,30 +84,21 @@ Screen::Properties Screen::propertiesOf(uint32_t object, uint32_t type) const {
     query.props_ptr = address(ids.data());
     query.prop_values_ptr = address(values.data());
     CALL(DRM_IOCTL_MODE_OBJ_GETPROPERTIES, query);
+    std::map<uint32_t, uint64_t> valueOfId;
+    for (size_t i = 0; i < ids.size(); i++)
+        valueOfId[ids[i]] = values[i];
+    return valueOfId;
+}
+
+Screen::Properties Screen::propertiesOf(uint32_t object, uint32_t type) const {
     Properties properties;
-    for (const uint32_t id : ids) {
+    for (const auto& [id, value] : valuesOf(object, type)) {
         drm_mode_get_property property{};
         property.prop_id = id;
         CALL(DRM_IOCTL_MODE_GETPROPERTY, property);
         properties[property.name] = id;
     }
     return properties;
-}
-
-uint64_t Screen::valueOf(uint32_t object, uint32_t type, uint32_t property) const {
-    drm_mode_obj_get_properties query{};
-    query.obj_id = object;
-    query.obj_type = type;
-    CALL(DRM_IOCTL_MODE_OBJ_GETPROPERTIES, query);
-    std::vector<uint32_t> ids(query.count_props);
-    std::vector<uint64_t> values(query.count_props);
-    query.props_ptr = address(ids.data());
-    query.prop_values_ptr = address(values.data());
-    CALL(DRM_IOCTL_MODE_OBJ_GETPROPERTIES, query);
-    for (size_t i = 0; i < ids.size(); i++)
-        if (ids[i] == property)
-            return values[i];
-    throw std::runtime_error("no such property");
 }
 
 // The one CRTC, its primary plane, and the connector that writes back, with its smallest mode.
@@ -159,7 +150,7 @@ void Screen::findPipeline() {
     constexpr uint64_t primary = 1; // DRM_PLANE_TYPE_PRIMARY
     for (const uint32_t id : ids)
         if (!plane_ &&
-            valueOf(id, DRM_MODE_OBJECT_PLANE, propertiesOf(id, DRM_MODE_OBJECT_PLANE).at("type")) == primary)
+            valuesOf(id, DRM_MODE_OBJECT_PLANE).at(propertiesOf(id, DRM_MODE_OBJECT_PLANE).at("type")) == primary)
             plane_ = id;
 }
 

@@ -26,7 +26,7 @@ private:
     using Properties = std::map<std::string, uint32_t>;
 
     Properties propertiesOf(uint32_t object, uint32_t type) const;
-    uint64_t valueOf(uint32_t object, uint32_t type, uint32_t property) const;
+    std::map<uint32_t, uint64_t> valuesOf(uint32_t object, uint32_t type) const; // by the property's id
     void findPipeline();
     void makeWriteback();
     void commit(uint32_t framebuffer, uint32_t width, uint32_t height);
