@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -43,6 +44,9 @@ TELLING = re.compile(
     r'error|fail|v4l2_request:|unable|invalid|not support|cannot|could not|impossible|missing|corrupt|assert|caught',
     re.IGNORECASE,
 )
+# What gst-launch says before it waits for the error that it may have shown already, and then it waits for ever.
+STRANDED = "pipeline doesn't want to preroll"
+GRACE = 5  # seconds, in which it mostly ends by itself
 IDLE = re.compile(r' 0 decode errors| is left out: (does not decode|the device does not list) ?')
 LOG_LIMIT = 3000
 GDP_HEADER = 62  # bytes
@@ -172,14 +176,28 @@ def read_gdp(stream):
     return frames
 
 
-def drain(stream, chunks):
-    """Keeps the start and the end of what a client complains about."""
-    for line in stream:
+def listen(process, chunks, stranded):
+    """Keeps the start and the end of what a client complains about, and starts the timer of one that may be stranded."""
+    for line in process.stderr:
         text = line.decode(errors='replace')
+        if STRANDED in text:
+            stranded.start()
         if FALLBACK.search(text) or TELLING.search(text) and not IDLE.search(text):
             chunks.append(text)
             if len(chunks) > 400:
                 del chunks[200]
+
+
+def where_it_waits(pid):
+    """What each thread of a client that does not end is waiting for in the kernel."""
+    lines = []
+    for thread in glob.glob(f'/proc/{pid}/task/*'):
+        try:
+            with open(thread + '/comm', encoding='ascii') as name, open(thread + '/syscall', encoding='ascii') as call:
+                lines.append(f'{name.read().strip()}: {call.read().strip()}')
+        except OSError:
+            pass  # has just ended
+    return '\n'.join(lines)
 
 
 def decode(task, settings):
@@ -196,9 +214,15 @@ def decode(task, settings):
     start, log = time.monotonic(), []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         late = []
-        timer = threading.Timer(task.get('timeout', settings['timeout']), lambda: (late.append(1), process.kill()))
+
+        def end():
+            late.append(where_it_waits(process.pid))
+            process.kill()
+
+        timer = threading.Timer(task.get('timeout', settings['timeout']), end)
         timer.start()
-        listener = threading.Thread(target=drain, args=(process.stderr, log))
+        stranded = threading.Timer(GRACE, process.terminate)
+        listener = threading.Thread(target=listen, args=(process, log, stranded))
         listener.start()
         try:
             frames = read_framemd5(process.stdout) if ffmpeg else read_gdp(process.stdout)
@@ -206,11 +230,12 @@ def decode(task, settings):
             status = process.wait()
             timer.cancel()
             listener.join()
-    text = ''.join(log)
+            stranded.cancel()
+    text = ''.join(log + late)
     error = None
     if late:
         error = 'timeout'
-    elif status < 0:
+    elif status < 0 and not (status == -signal.SIGTERM and STRANDED in text):
         error = f'signal {-status}'
     elif libva and FALLBACK.search(text):
         error = 'software fallback'
