@@ -25,7 +25,8 @@ BOARDS = {
 # What it decodes of 10 bits as well.
 TEN_BITS = {'rk3399': ('h264', 'hevc'), 'rk3588': ('h264', 'hevc'), 'rk3576': ('h264', 'hevc'), 'rk3288': ('hevc',),
             'imx8mq': ('hevc', 'vp9')}
-# Boards whose decoders write P010 themselves, which the driver takes: GStreamer is to take it too, not what is tiled.
+# Boards whose decoders write P010 themselves, which the driver takes: GStreamer is to take it too, not what is tiled. The
+# pattern has bits where a decoder writes zeros, 6 of each sample; GStreamer clears them where it copies: they do not count.
 WRITE_P010 = ('imx8mq',)
 # Boards whose HEVC wants the reference sets of the SPS: GStreamer has them since 1.28.
 USERLANDS = {'rk3588': 'forky', 'rk3576': 'forky'}

@@ -32,8 +32,10 @@ PARSERS = {
 }
 VA_DECODERS = {'mpeg2': 'vampeg2dec', 'h264': 'vah264dec', 'hevc': 'vah265dec', 'vp8': 'vavp8dec', 'vp9': 'vavp9dec'}
 GST_FORMATS = {'nv12': 'NV12', 'p010le': 'P010_10LE'}
-# What a device has packed, GStreamer hands on packed; what is P010 passes through.
-TO_P010 = ('!', 'videoconvert', 'chroma-mode=none', 'dither=none')
+# What a device has packed, GStreamer hands on packed; what is P010 passes through. identity has the decoder copy pictures out
+# of the device's memory: where a row there is longer than the picture, videoconvert of GStreamer 1.28 takes the whole row for
+# the picture, and scales it down.
+TO_P010 = ('!', 'identity', 'drop-allocation=true', '!', 'videoconvert', 'chroma-mode=none', 'dither=none')
 # What FFmpeg says when its hardware decoder is not used after all.
 FALLBACK = re.compile(
     r'Failed setup for format vaapi|hwaccel initialisation returned error|No support for codec \w+ profile'
@@ -50,6 +52,7 @@ GRACE = 5  # seconds, in which it mostly ends by itself
 IDLE = re.compile(r' 0 decode errors| is left out: (does not decode|the device does not list) ?')
 LOG_LIMIT = 3000
 GDP_HEADER = 62  # bytes
+HIGH_BITS = bytes(byte & 0xC0 for byte in range(256))  # of the first byte of a sample of P010
 TRACING = '/sys/kernel/tracing'
 JOB_LOG = '/sys/kernel/debug/fakeboard/log'
 VA_NAMES = {'mpeg2': 'MPEG2', 'h264': 'H264', 'hevc': 'HEVC', 'vp8': 'VP8', 'vp9': 'VP9', 'av1': 'AV1'}
@@ -80,7 +83,7 @@ def libva_command(task, display):
         'passthrough',
         '-noautoscale',
         '-vf',
-        f'hwdownload,format={task["format"]}',
+        f'hwdownload,format={task["format"]}' + (',format=yuv420p10le,format=p010le' if task.get('high_bits') else ''),
         '-f',
         'framemd5',
         '-',
@@ -145,11 +148,18 @@ def tight(data, width, height, bytes_per_sample):
     return b''.join(rows)
 
 
+def high_bits(frame):
+    """P010 with the bits that are not of the sample cleared."""
+    cleared = bytearray(frame)
+    cleared[::2] = frame[::2].translate(HIGH_BITS)
+    return cleared
+
+
 def is_gdp_header(data):
     return len(data) == GDP_HEADER and binascii.crc_hqx(data[:58], 0xFFFF) ^ 0xFFFF == struct.unpack('>H', data[58:60])[0]
 
 
-def read_gdp(stream):
+def read_gdp(stream, only_high_bits=False):
     """Frames of a GStreamer Data Protocol stream: it tells where a buffer ends, and what the caps of each one are.
 
     Of a buffer that cannot be mapped, because its picture is damaged, there is a header without a payload: no frame."""
@@ -171,14 +181,15 @@ def read_gdp(stream):
             sample = 2 if 'P010' in caps else 1
         elif kind == 1:
             frame = tight(payload, width, height, sample)
+            frame = high_bits(frame) if only_high_bits else frame
             frames.append(f'{len(frame)}:{hashlib.md5(frame).hexdigest()}')
         header = exactly(stream, GDP_HEADER)
     return frames
 
 
-def listen(process, chunks, stranded):
+def listen(lines, chunks, stranded):
     """Keeps the start and the end of what a client complains about, and starts the timer of one that may be stranded."""
-    for line in process.stderr:
+    for line in lines:
         text = line.decode(errors='replace')
         if STRANDED in text:
             stranded.start()
@@ -222,10 +233,10 @@ def decode(task, settings):
         timer = threading.Timer(task.get('timeout', settings['timeout']), end)
         timer.start()
         stranded = threading.Timer(GRACE, process.terminate)
-        listener = threading.Thread(target=listen, args=(process, log, stranded))
+        listener = threading.Thread(target=listen, args=(process.stderr, log, stranded))
         listener.start()
         try:
-            frames = read_framemd5(process.stdout) if ffmpeg else read_gdp(process.stdout)
+            frames = read_framemd5(process.stdout) if ffmpeg else read_gdp(process.stdout, task.get('high_bits'))
         finally:
             status = process.wait()
             timer.cancel()

@@ -135,6 +135,7 @@ def make_tasks(streams, options):
                 'format': stream.format,
                 'mismatch': stream.mismatch,
                 'convert': stream.format == 'p010le' and column != 'libva' and options.board not in boards.WRITE_P010,
+                'high_bits': stream.format == 'p010le' and options.board in boards.WRITE_P010,
             }
             tasks.append(task)
             owners[task['id']] = (stream, column)

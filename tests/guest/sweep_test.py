@@ -10,6 +10,7 @@ import os
 import struct
 import sys
 import tempfile
+import threading
 import types
 import unittest
 import zlib
@@ -154,9 +155,16 @@ class Clients(unittest.TestCase):
             b'No support for codec h264 profile 110.\n',
             b'Impossible to convert between the formats supported by the filter\n',
         ]
-        kept = []
-        runner.drain(lines, kept)
+        kept, stranded = [], threading.Timer(60, self.fail)
+        runner.listen(lines, kept, stranded)
         self.assertEqual(len(kept), 3)
+        self.assertFalse(stranded.is_alive())
+
+    def test_a_client_that_may_wait_for_ever_is_seen(self):
+        stranded = threading.Timer(60, self.fail)
+        runner.listen([b"ERROR: pipeline doesn't want to preroll.\n"], [], stranded)
+        self.assertTrue(stranded.is_alive())
+        stranded.cancel()
 
     def test_framemd5(self):
         text = [
@@ -193,6 +201,14 @@ class Clients(unittest.TestCase):
         frame = bytes(6144)
         frames = runner.read_gdp(io.BytesIO(caps + header + header + frame + header))
         self.assertEqual(frames, [f'6144:{hashlib.md5(frame).hexdigest()}'])
+
+    def test_gdp_of_p010_with_bits_that_are_none(self):
+        caps = self.packet(2, b'video/x-raw, format=(string)P010_10LE, width=(int)2, height=(int)2\0')
+        frame = struct.pack('<6H', 0x0041, 0xFFFF, 0x8080, 0x003F, 0x1240, 0xFFC0)
+        cleared = struct.pack('<6H', 0x0040, 0xFFC0, 0x8080, 0, 0x1240, 0xFFC0)
+        for only_high_bits, wanted in ((False, frame), (True, cleared)):
+            frames = runner.read_gdp(io.BytesIO(caps + self.packet(1, frame)), only_high_bits)
+            self.assertEqual(frames, [f'12:{hashlib.md5(wanted).hexdigest()}'])
 
     def test_gdp_odd_height_is_padded_to_two_rows(self):
         padded = b'abcd' b'efgh' b'ijkl' b'....' b'uvuv' b'wxwx'
