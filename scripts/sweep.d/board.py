@@ -9,6 +9,8 @@ import fnmatch
 import re
 import zlib
 
+import hevc_sets
+import streams as library
 from differences import Differences, Job, pairs
 
 EXCEPTIONS = 'board_exceptions.tsv'
@@ -47,6 +49,7 @@ HEVC_SETS = (
     Records(4, 32, '.long_term'),
     Records(48, 64, '.short_term', start=128, unit=48),
 )
+TOLD_SETS = ('vdpu381', 'vdpu383')
 QUANTISERS = (Records(64, 2, '.luma'), Records(64, 2, '.chroma', start=128))
 HANTRO_H264 = (Records(4, 34, '.poc', start=3680), Records(480, 1, '.scaling_list', start=3816))
 RECORDS = {
@@ -78,6 +81,7 @@ class BoardJob(Job):
         self.fields = dict(before.fields) if before else {}
         self.tables = dict(before.tables) if before else {}
         self.digests = {}
+        self.needed = set()  # names of records that its picture surely needs
 
 
 def parse(lines):
@@ -189,7 +193,7 @@ def differing_in_table(job, place, one, other, codec):
         return
     pointers, at, length = pointers_into(job, place), 0, min(len(one), len(other))
     while at < length:
-        field, step = table_field(job.engine, codec, pointers, place, at)
+        field, step = table_field(job, codec, pointers, place, at)
         values = one[at : at + step], other[at : at + step]
         if values[0] != values[1]:
             yield field, *(value.hex() for value in values)
@@ -206,15 +210,18 @@ def pointers_into(job, place):
     return sorted(found, reverse=True)
 
 
-def table_field(engine, codec, pointers, place, at):
-    """Name and size of the field at an offset of a table: by the register that points at or before it."""
+def table_field(job, codec, pointers, place, at):
+    """Name and size of the field at an offset of a table: by the register that points at or before it.
+
+    A record that the picture needs has a name of its own, so that it is not explained with the others."""
     start, name = next(((start, name) for start, name in pointers if start <= at), (0, f'table@{place}'))
     offset = at - start
-    for records in RECORDS.get((engine, codec, name.rsplit('/')[-1]), ()):
+    for records in RECORDS.get((job.engine, codec, name.rsplit('/')[-1]), ()):
         if records.start <= offset < records.start + records.size * records.count:
             index, inside = divmod(offset - records.start, records.size)
             part = '' if records.unit == records.size else f'+{inside:#x}'
-            return f'{name}{records.name}[{index}]{part}', records.unit
+            record = f'{records.name}[{index}]'
+            return f'{name}{".needed" if record in job.needed else ""}{record}{part}', records.unit
     return f'{name}+{offset:#x}', 4
 
 
@@ -250,6 +257,7 @@ class Summary:
         self.board, self.differences = board, BitDifferences(exceptions)
         self.jobs = collections.defaultdict(collections.Counter)  # codec -> equal, explained, different, all
         self.streams = collections.defaultdict(collections.Counter)  # codec -> equal, explained, different
+        self.jobs_with_sets = 0  # pictures that need reference sets of the SPS
         self.excused = set()  # streams of which it is explained that one client had more jobs: frames tell their job
 
     def differ(self, stream, job, field, ours, theirs):
@@ -260,6 +268,7 @@ class Summary:
     def add(self, stream, libva, kdirect):
         """Counts one stream. Returns what is wrong with it in words, or None."""
         counts, words = collections.Counter(), None
+        self.mark_needed(stream, libva)
         if len(libva) != len(kdirect) or not libva:
             unexplained = self.differ(stream, (libva or kdirect or [None])[0], 'jobs', str(len(libva)), str(len(kdirect)))
             counts['different' if unexplained else 'explained'] += abs(len(libva) - len(kdirect)) or 1
@@ -275,11 +284,23 @@ class Summary:
         self.streams[stream.codec][outcome] += 1
         return words or (f'{counts["different"]} of {sum(counts.values())} jobs differ' if counts['different'] else None)
 
+    def mark_needed(self, stream, jobs):
+        """Of the reference sets of HEVC's SPS, those that a picture needs must be there; the driver may not know others."""
+        if stream.codec != 'hevc' or not jobs or jobs[0].engine not in TOLD_SETS:
+            return
+        with open(library.elementary(stream), 'rb') as file:
+            needed = hevc_sets.needed(file.read())
+        for job in jobs:
+            job.needed = needed.get(job.payload, hevc_sets.ALL)  # of a job that is no picture's, all have to be right
+            self.jobs_with_sets += bool(job.needed)
+
     def print_table(self):
         """Returns whether all is equal or explained."""
         good = self.differences.print_rows(ROWS_SHOWN, together=True)
         for codec in sorted(self.jobs):
             self.print_counts(codec, self.jobs[codec], self.streams[codec])
+        if self.jobs_with_sets:
+            print(f'{self.board} hevc: {self.jobs_with_sets} jobs need reference sets of the SPS')
         self.print_counts('all', sum(self.jobs.values(), collections.Counter()),
                           sum(self.streams.values(), collections.Counter()))
         return good and bool(self.jobs)

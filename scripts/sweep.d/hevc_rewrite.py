@@ -55,6 +55,7 @@ class Sps:
         assert reader.u(1) == 0, 'pcm'
         self.pcm = ''  # the bits after pcm_enabled_flag
         assert reader.ue() == 0, 'sets of reference pictures in the SPS'
+        self.short_term = []  # the bits of each
         assert reader.u(1) == 0, 'long-term reference pictures'
         self.long_term = None  # or pairs of lt_ref_pic_poc_lsb_sps, used_by_curr_pic_lt_sps_flag
         self.tmvp = reader.u(1)
@@ -79,7 +80,8 @@ class Sps:
         for flag in (0, self.amp, self.sao, 1 if self.pcm else 0):
             writer.u(1, flag)
         writer.bits += self.pcm
-        writer.ue(0)
+        writer.ue(len(self.short_term))
+        writer.bits += ''.join(self.short_term)
         writer.u(1, 0 if self.long_term is None else 1)
         if self.long_term is not None:
             writer.ue(len(self.long_term))
@@ -163,6 +165,7 @@ class Slice:
             counts = reader.ue(), reader.ue()  # st_ref_pic_set (7.3.7): pairs of delta_poc_sX_minus1 and used
             self.before, self.after = ([(reader.ue(), reader.u(1)) for _ in range(count)] for count in counts)
         self.idr = is_idr(nal)
+        self.coded_set = None  # or the bits of short_term_ref_pic_set_sps_flag and of what says the set
         self.long_term_sps = []  # lt_idx_sps and delta_poc_msb_cycle_lt, or None
         self.long_term = []  # poc_lsb_lt, used_by_curr_pic_lt_flag, and delta_poc_msb_cycle_lt, or None
         self.entries = []  # sizes of all substreams but the last
@@ -208,6 +211,14 @@ class Slice:
         width, height = self.sps.size_in_ctbs()
         return (width * height - 1).bit_length()
 
+    def write_short_term(self, writer):
+        writer.u(1, 0)
+        writer.ue(len(self.before))
+        writer.ue(len(self.after))
+        for delta, used in self.before + self.after:
+            writer.ue(delta)
+            writer.u(1, used)
+
     def write_long_term(self, writer):
         candidates = len(self.sps.long_term)
         if candidates:
@@ -232,12 +243,10 @@ class Slice:
         writer.ue(self.type)
         if not self.idr:
             writer.u(self.sps.log2_poc_lsb, self.poc_lsb)
-            writer.u(1, 0)
-            writer.ue(len(self.before))
-            writer.ue(len(self.after))
-            for delta, used in self.before + self.after:
-                writer.ue(delta)
-                writer.u(1, used)
+            if self.coded_set is None:
+                self.write_short_term(writer)
+            else:
+                writer.bits += self.coded_set
             if self.sps.long_term is not None:
                 self.write_long_term(writer)
         writer.bits += self.rest

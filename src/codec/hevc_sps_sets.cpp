@@ -96,7 +96,7 @@ Result<void> learnShortTermSets(const Picture& picture, SpsSets& sets) {
     if (std::memcmp(&known, &set, sizeof(set)) == 0)
         return {};
     known = set;
-    // Linux 7.0 to 7.2 look at the first set only to see whether any of them changed. This element means nothing
+    // Linux 7.0 to 7.3 look at the first set only to see whether any of them changed. This element means nothing
     // without inter_ref_pic_set_prediction_flag, which no set here has.
     sets.shortTerm.front().abs_delta_rps_minus1 = ++sets.serial;
     return {};

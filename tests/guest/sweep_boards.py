@@ -16,7 +16,8 @@ sys.path.insert(0, os.path.join(SCRIPTS, 'sweep.d'))
 import board as boards  # pylint: disable=wrong-import-position
 
 # Streams that need the most of a decoder's registers and tables: references of all kinds, weights, lists, probabilities.
-SAMPLE = ('matrices.m2v', 'weighted-all.h264', 'long-term-b.h264', 'long-term.h265', 'altref.ivf')
+SAMPLE = ('matrices.m2v', 'weighted-all.h264', 'long-term-b.h264', 'long-term.h265',
+          'short-term-sets.h265', 'altref.ivf')
 AT_A_TIME = 2
 
 

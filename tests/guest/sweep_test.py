@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The sweep's own logic: what must fail does fail, and what is read is read right. Needs no guest."""
 
+import collections
 import contextlib
 import hashlib
 import io
@@ -21,6 +22,7 @@ sys.path.insert(0, os.path.join(SCRIPTS, 'sweep.d'))
 import board as boards  # pylint: disable=wrong-import-position
 import differences  # pylint: disable=wrong-import-position
 import h264_rewrite  # pylint: disable=wrong-import-position
+import hevc_sets  # pylint: disable=wrong-import-position
 import mpeg2_rewrite  # pylint: disable=wrong-import-position
 import payload  # pylint: disable=wrong-import-position
 import places  # pylint: disable=wrong-import-position
@@ -513,6 +515,24 @@ class JobLog(unittest.TestCase):
         both = self.rule('*', '00000800'), self.rule('*', '0000000f')
         self.assertTrue(self.compare(job_log(), job_log('05060f00'), *both)[1])
         self.assertFalse(self.compare(job_log(), job_log('05060f00'), *both[:1])[1])
+
+    def test_a_record_that_the_picture_needs_is_explained_apart(self):
+        ours, theirs = boards.parse(job_log()), boards.parse(job_log('05060f08'))
+        summary = boards.Summary([self.rule('*/pps[[]*', '*')], 'rk3399')
+        self.assertIsNone(summary.add(stream(), ours, theirs))
+        ours[1].needed = {'[0]'}
+        self.assertEqual(summary.add(stream(), ours, theirs), '1 of 2 jobs differ')
+
+    def test_reference_sets_that_pictures_need(self):
+        """The fixture has two candidates of long-term pictures, named as hevc_rewrite.long_term was told; and another the
+        sets that its encoder used again and again, one slice predicted from them, and others by their slices alone."""
+        for name, wanted in (('long-term-b', {'': 18, '.long_term[0]': 10}),
+                             ('short-term-sets', {'': 11, '.short_term[0]': 4, '.short_term[1]': 4, '.short_term[2]': 4,
+                                                  '.short_term[3]': 3, '.short_term[4]': 4})):
+            with open(os.path.join(FIXTURES, f'hevc/{name}.h265'), 'rb') as file:
+                pictures = hevc_sets.needed(file.read())
+            seen = collections.Counter(name for names in pictures.values() for name in names or [''])
+            self.assertEqual(seen, wanted)
 
     def test_a_register_that_is_not_written_any_more_keeps_its_value(self):
         other = [line.replace('picpar 00000001', 'picpar 00000002') for line in job_log()]
