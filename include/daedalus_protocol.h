@@ -19,7 +19,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define DAEDALUS_PROTOCOL_VERSION 2
+#define DAEDALUS_PROTOCOL_VERSION 3
 #define DAEDALUS_MESSAGE_MAX (1u << 20)
 
 enum daedalus_message_type {
@@ -45,18 +45,21 @@ struct daedalus_header {
 /* A buffer of a queue, as memory. */
 struct daedalus_buffer {
 	__u64 cookie; /* 0: none */
-	__u32 bytes; /* OUTPUT: payload (bytesused); CAPTURE: size of the plane */
+	__u32 bytes; /* OUTPUT: payload (bytesused); CAPTURE: size of its first piece of memory */
 	__u32 index; /* in its vb2 queue */
 };
 
-/* The negotiated CAPTURE format. Chroma of NV12 starts at bytesperline * height. */
+/*
+ * The negotiated CAPTURE format. Chroma starts at bytesperline * height, or is in a piece of memory of its own: then the
+ * buffer has a second one of sizechroma bytes.
+ */
 struct daedalus_format {
 	__u32 fourcc; /* V4L2_PIX_FMT_* */
 	__u32 width; /* aligned, pixels */
 	__u32 height;
 	__u32 bytesperline;
 	__u32 sizeimage;
-	__u32 reserved;
+	__u32 sizechroma; /* 0: all is in one piece */
 };
 
 /* A CAPTURE buffer that holds a finished picture which this job may refer to by timestamp. */
@@ -107,7 +110,7 @@ struct daedalus_completion {
 struct daedalus_get_buffer {
 	__u64 cookie; /* in */
 	__s32 fd; /* out */
-	__u32 reserved; /* 0 */
+	__u32 piece; /* of its memory: 0, or 1 for chroma */
 };
 
 #define DAEDALUS_IOC_VERSION _IOR('D', 0, __u32)

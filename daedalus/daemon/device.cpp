@@ -11,23 +11,23 @@
 
 namespace daedalus {
 
-Result<BufferAccess> BufferAccess::open(BufferSource& source, uint64_t cookie, size_t bytes, bool write) {
-    auto memory = source.buffer(cookie, bytes);
+Result<BufferAccess> BufferAccess::open(BufferSource& source, Piece piece, size_t bytes, bool write) {
+    auto memory = source.buffer(piece, bytes);
     if (!memory)
         return tl::unexpected(memory.error());
-    if (auto begun = source.beginAccess(cookie, write); !begun)
+    if (auto begun = source.beginAccess(piece, write); !begun)
         return tl::unexpected(begun.error());
-    return BufferAccess(&source, cookie, memory->first(bytes), write);
+    return BufferAccess(&source, piece, memory->first(bytes), write);
 }
 
 BufferAccess::BufferAccess(BufferAccess&& other) noexcept
-    : source_(std::exchange(other.source_, nullptr)), cookie_(other.cookie_), bytes_(other.bytes_),
-      write_(other.write_) {}
+    : source_(std::exchange(other.source_, nullptr)), piece_(other.piece_), bytes_(other.bytes_), write_(other.write_) {
+}
 
 BufferAccess::~BufferAccess() {
     if (!source_)
         return;
-    if (auto ended = source_->endAccess(cookie_, write_); !ended)
+    if (auto ended = source_->endAccess(piece_, write_); !ended)
         std::fprintf(stderr, "daedalusd: %s\n", ended.error().message.c_str());
 }
 
@@ -67,51 +67,54 @@ Result<void> Device::complete(uint64_t job, int error) {
     return {};
 }
 
-Result<std::span<uint8_t>> Device::buffer(uint64_t cookie, size_t bytes) {
-    auto found = mappings_.find(cookie);
+Result<std::span<uint8_t>> Device::buffer(Piece piece, size_t bytes) {
+    const auto cookie = static_cast<unsigned long long>(piece.cookie);
+    auto found = mappings_.find(piece);
     if (found == mappings_.end()) {
-        daedalus_get_buffer request{cookie, -1, 0};
+        daedalus_get_buffer request{piece.cookie, -1, piece.index};
         if (::ioctl(fd_.get(), DAEDALUS_IOC_GET_BUFFER, &request) != 0)
-            return fail(errno, "DAEDALUS_IOC_GET_BUFFER of cookie %llu: %s", static_cast<unsigned long long>(cookie),
-                        std::strerror(errno));
+            return fail(errno, "DAEDALUS_IOC_GET_BUFFER of cookie %llu: %s", cookie, std::strerror(errno));
         UniqueFd fd(request.fd);
         const off_t size = ::lseek(fd.get(), 0, SEEK_END);
         if (size <= 0)
-            return fail(EIO, "dma-buf of cookie %llu has no size", static_cast<unsigned long long>(cookie));
+            return fail(EIO, "dma-buf of cookie %llu has no size", cookie);
         void* data = ::mmap(nullptr, static_cast<size_t>(size), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
         if (data == MAP_FAILED)
-            return fail(errno, "mmap of cookie %llu (%lld bytes): %s", static_cast<unsigned long long>(cookie),
-                        static_cast<long long>(size), std::strerror(errno));
-        found =
-            mappings_.emplace(cookie, Mapping(std::move(fd), static_cast<uint8_t*>(data), static_cast<size_t>(size)))
-                .first;
+            return fail(errno, "mmap of cookie %llu (%lld bytes): %s", cookie, static_cast<long long>(size),
+                        std::strerror(errno));
+        found = mappings_.emplace(piece, Mapping(std::move(fd), static_cast<uint8_t*>(data), static_cast<size_t>(size)))
+                    .first;
     }
     if (found->second.bytes().size() < bytes)
-        return fail(EINVAL, "buffer of cookie %llu has %zu bytes, %zu are needed",
-                    static_cast<unsigned long long>(cookie), found->second.bytes().size(), bytes);
+        return fail(EINVAL, "buffer of cookie %llu has %zu bytes, %zu are needed", cookie, found->second.bytes().size(),
+                    bytes);
     return found->second.bytes();
 }
 
-Result<void> Device::beginAccess(uint64_t cookie, bool write) {
-    return sync(cookie, DMA_BUF_SYNC_START | (write ? DMA_BUF_SYNC_WRITE : DMA_BUF_SYNC_READ));
+Result<void> Device::beginAccess(Piece piece, bool write) {
+    return sync(piece, DMA_BUF_SYNC_START | (write ? DMA_BUF_SYNC_WRITE : DMA_BUF_SYNC_READ));
 }
 
-Result<void> Device::endAccess(uint64_t cookie, bool write) {
-    return sync(cookie, DMA_BUF_SYNC_END | (write ? DMA_BUF_SYNC_WRITE : DMA_BUF_SYNC_READ));
+Result<void> Device::endAccess(Piece piece, bool write) {
+    return sync(piece, DMA_BUF_SYNC_END | (write ? DMA_BUF_SYNC_WRITE : DMA_BUF_SYNC_READ));
 }
 
-Result<void> Device::sync(uint64_t cookie, uint64_t flags) {
-    const auto found = mappings_.find(cookie);
+void Device::dropBuffer(uint64_t cookie) {
+    mappings_.erase(mappings_.lower_bound({cookie}), mappings_.upper_bound({cookie, UINT32_MAX}));
+}
+
+Result<void> Device::sync(Piece piece, uint64_t flags) {
+    const auto cookie = static_cast<unsigned long long>(piece.cookie);
+    const auto found = mappings_.find(piece);
     if (found == mappings_.end())
-        return fail(EINVAL, "cookie %llu is not mapped", static_cast<unsigned long long>(cookie));
+        return fail(EINVAL, "cookie %llu is not mapped", cookie);
     const dma_buf_sync argument{flags};
     int status;
     do
         status = ::ioctl(found->second.fd(), DMA_BUF_IOCTL_SYNC, &argument);
     while (status != 0 && (errno == EINTR || errno == EAGAIN));
     if (status != 0)
-        return fail(errno, "DMA_BUF_IOCTL_SYNC of cookie %llu: %s", static_cast<unsigned long long>(cookie),
-                    std::strerror(errno));
+        return fail(errno, "DMA_BUF_IOCTL_SYNC of cookie %llu: %s", cookie, std::strerror(errno));
     return {};
 }
 

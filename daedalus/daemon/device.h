@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -13,20 +14,27 @@
 
 namespace daedalus {
 
+/// A piece of a buffer's memory: most buffers have just one.
+struct Piece {
+    uint64_t cookie; ///< the buffer's
+    uint32_t index = 0;
+    auto operator<=>(const Piece&) const = default;
+};
+
 /// Where the memory behind a cookie comes from: the module, or plain memory in a test.
 class BufferSource {
 public:
     virtual ~BufferSource() = default;
-    /// The buffer as memory, at least `bytes` long, valid until dropBuffer(). The caller brackets every access.
-    virtual Result<std::span<uint8_t>> buffer(uint64_t cookie, size_t bytes) = 0;
-    virtual Result<void> beginAccess(uint64_t cookie, bool write) = 0;
-    virtual Result<void> endAccess(uint64_t cookie, bool write) = 0;
+    /// The piece as memory, at least `bytes` long, valid until dropBuffer(). The caller brackets every access.
+    virtual Result<std::span<uint8_t>> buffer(Piece piece, size_t bytes) = 0;
+    virtual Result<void> beginAccess(Piece piece, bool write) = 0;
+    virtual Result<void> endAccess(Piece piece, bool write) = 0;
 };
 
-/// CPU access to a buffer: DMA_BUF_IOCTL_SYNC START at creation, END at the end of life.
+/// CPU access to a piece of memory: DMA_BUF_IOCTL_SYNC START at creation, END at the end of life.
 class BufferAccess {
 public:
-    static Result<BufferAccess> open(BufferSource& source, uint64_t cookie, size_t bytes, bool write);
+    static Result<BufferAccess> open(BufferSource& source, Piece piece, size_t bytes, bool write);
     BufferAccess(BufferAccess&& other) noexcept;
     BufferAccess(const BufferAccess&) = delete;
     BufferAccess& operator=(const BufferAccess&) = delete;
@@ -36,11 +44,11 @@ public:
     std::span<uint8_t> bytes() const { return bytes_; }
 
 private:
-    BufferAccess(BufferSource* source, uint64_t cookie, std::span<uint8_t> bytes, bool write)
-        : source_(source), cookie_(cookie), bytes_(bytes), write_(write) {}
+    BufferAccess(BufferSource* source, Piece piece, std::span<uint8_t> bytes, bool write)
+        : source_(source), piece_(piece), bytes_(bytes), write_(write) {}
 
     BufferSource* source_;
-    uint64_t cookie_;
+    Piece piece_;
     std::span<uint8_t> bytes_;
     bool write_;
 };
@@ -58,10 +66,10 @@ public:
     Result<std::span<const uint8_t>> read();
     Result<void> complete(uint64_t job, int error);
 
-    Result<std::span<uint8_t>> buffer(uint64_t cookie, size_t bytes) override;
-    Result<void> beginAccess(uint64_t cookie, bool write) override;
-    Result<void> endAccess(uint64_t cookie, bool write) override;
-    void dropBuffer(uint64_t cookie) { mappings_.erase(cookie); }
+    Result<std::span<uint8_t>> buffer(Piece piece, size_t bytes) override;
+    Result<void> beginAccess(Piece piece, bool write) override;
+    Result<void> endAccess(Piece piece, bool write) override;
+    void dropBuffer(uint64_t cookie);
 
 private:
     class Mapping {
@@ -83,11 +91,11 @@ private:
     };
 
     explicit Device(UniqueFd fd) : fd_(std::move(fd)), message_(DAEDALUS_MESSAGE_MAX) {}
-    Result<void> sync(uint64_t cookie, uint64_t flags);
+    Result<void> sync(Piece piece, uint64_t flags);
 
     UniqueFd fd_;
     std::vector<uint8_t> message_;
-    std::map<uint64_t, Mapping> mappings_;
+    std::map<Piece, Mapping> mappings_;
 };
 
 } // namespace daedalus

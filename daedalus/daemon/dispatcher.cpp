@@ -20,7 +20,7 @@ Result<void> Dispatcher::run(const Job& job) {
     // The payload is copied out, so that the buffer is only held for a moment and cannot change under a parser.
     std::vector<uint8_t> payload;
     {
-        auto access = BufferAccess::open(buffers_, job.header.output.cookie, job.header.output.bytes, false);
+        auto access = BufferAccess::open(buffers_, {job.header.output.cookie}, job.header.output.bytes, false);
         if (!access)
             return tl::unexpected(access.error());
         payload.assign(access->bytes().begin(), access->bytes().end());
@@ -53,10 +53,15 @@ void Dispatcher::bufferGone(uint64_t cookie) {
 }
 
 Result<void> Dispatcher::store(const AVFrame& picture, const daedalus_format& format, const daedalus_buffer& capture) {
-    auto access = BufferAccess::open(buffers_, capture.cookie, capture.bytes, true);
-    if (!access)
-        return tl::unexpected(access.error());
-    return storePicture(picture, format, access->bytes());
+    auto all = BufferAccess::open(buffers_, {capture.cookie}, capture.bytes, true);
+    if (!all)
+        return tl::unexpected(all.error());
+    if (!format.sizechroma)
+        return storePicture(picture, format, all->bytes());
+    auto chroma = BufferAccess::open(buffers_, {capture.cookie, 1}, format.sizechroma, true);
+    if (!chroma)
+        return tl::unexpected(chroma.error());
+    return storePicture(picture, format, all->bytes(), chroma->bytes());
 }
 
 } // namespace daedalus

@@ -93,50 +93,94 @@ private:
     unsigned count_ = 0;
 };
 
-template <typename Row>
-Result<void> store(const Source& source, const daedalus_format& format, std::span<uint8_t> buffer) {
+/// Where the rows of a plane lie.
+struct Plane {
+    std::span<uint8_t> memory;
+    size_t stride;
+    size_t tileRows; ///< of tiles 16 bytes wide, one after another; 0: whole rows
+
+    void put(size_t line, std::span<const uint8_t> bytes) const {
+        if (!tileRows) {
+            std::ranges::copy(bytes, &memory[line * stride]);
+            return;
+        }
+        const size_t first = line / tileRows * tileRows * stride + line % tileRows * 16;
+        for (size_t x = 0; x < bytes.size(); ++x)
+            memory[first + x / 16 * tileRows * 16 + x % 16] = bytes[x];
+    }
+};
+
+struct Planes {
+    Plane luma, chroma;
+};
+
+/// The planes of a buffer, if they fit into it.
+Result<Planes> planesOf(const daedalus_format& format, std::span<uint8_t> buffer, std::span<uint8_t> chroma,
+                        bool tiled) {
     const size_t stride = format.bytesperline;
+    const size_t lumaBytes = stride * format.height;
+    if (lumaBytes <= buffer.size() && chroma.empty())
+        chroma = buffer.subspan(lumaBytes);
+    if (lumaBytes > buffer.size() || stride * ((format.height + 1) / 2) > chroma.size() ||
+        (tiled && (stride % 16 || format.height % 32)))
+        return fail(EINVAL, "format %ux%u, %u bytes per line, does not fit a buffer of %zu and %zu bytes", format.width,
+                    format.height, format.bytesperline, buffer.size(), chroma.size());
+    return Planes{{buffer, stride, tiled ? size_t{32} : 0}, {chroma, stride, tiled ? size_t{16} : 0}};
+}
+
+template <typename Row>
+Result<void> store(const Source& source, const daedalus_format& format, const Planes& planes) {
     const size_t width = std::min<size_t>(format.width, static_cast<size_t>(source.picture.width));
     const size_t height = std::min<size_t>(format.height, static_cast<size_t>(source.picture.height));
-    const size_t chromaOffset = stride * format.height;
-    if (stride < Row::bytes(format.width) || chromaOffset + stride * ((format.height + 1) / 2) > buffer.size())
-        return fail(EINVAL, "format %ux%u, %u bytes per line, does not fit a buffer of %zu bytes", format.width,
-                    format.height, format.bytesperline, buffer.size());
+    if (format.bytesperline < Row::bytes(format.width))
+        return fail(EINVAL, "%u samples in a line of %u bytes", format.width, format.bytesperline);
 
     using Sample = typename Row::Sample;
+    std::vector<uint8_t> bytes(Row::bytes(width));
     for (size_t line = 0; line < height; ++line) {
         const Sample* luma = source.row<Sample>(0, line);
-        Row row(&buffer[line * stride]);
-        for (size_t x = 0; x < width; ++x)
-            row.put(luma[x]);
+        {
+            Row row(bytes.data());
+            for (size_t x = 0; x < width; ++x)
+                row.put(luma[x]);
+        }
+        planes.luma.put(line, bytes);
     }
     const std::vector<Sample> grey(source.gray ? (width + 1) / 2 : 0, static_cast<Sample>(1u << (source.depth - 1)));
+    const size_t pairs = std::min((width + 1) / 2, size_t{format.width} / 2);
+    bytes.resize(Row::bytes(2 * pairs));
     for (size_t line = 0; line < (height + 1) / 2; ++line) {
         const Sample* cb = source.gray ? grey.data() : source.row<Sample>(1, line);
         const Sample* cr = source.gray ? grey.data() : source.row<Sample>(2, line);
-        Row row(&buffer[chromaOffset + line * stride]);
-        for (size_t x = 0; x < std::min((width + 1) / 2, size_t{format.width} / 2); ++x) {
-            row.put(cb[x]);
-            row.put(cr[x]);
+        {
+            Row row(bytes.data());
+            for (size_t x = 0; x < pairs; ++x) {
+                row.put(cb[x]);
+                row.put(cr[x]);
+            }
         }
+        planes.chroma.put(line, bytes);
     }
     return {};
 }
 
 } // namespace
 
-Result<void> storePicture(const AVFrame& picture, const daedalus_format& format, std::span<uint8_t> buffer) {
+Result<void> storePicture(const AVFrame& picture, const daedalus_format& format, std::span<uint8_t> buffer,
+                          std::span<uint8_t> chroma) {
     const auto source = sourceOf(picture);
     if (!source)
         return tl::unexpected(source.error());
     const struct {
         uint32_t fourcc;
         unsigned depth;
-        Result<void> (*store)(const Source&, const daedalus_format&, std::span<uint8_t>);
+        bool tiled;
+        Result<void> (*store)(const Source&, const daedalus_format&, const Planes&);
     } formats[] = {
-        {V4L2_PIX_FMT_NV12, 8, store<ByteRow>},
-        {V4L2_PIX_FMT_P010, 10, store<WordRow>},
-        {v4l2_fourcc('N', 'V', '1', '5'), 10, store<BitRow>}, // newer than the headers of some systems
+        {V4L2_PIX_FMT_NV12, 8, false, store<ByteRow>},
+        {V4L2_PIX_FMT_MM21, 8, true, store<ByteRow>},
+        {V4L2_PIX_FMT_P010, 10, false, store<WordRow>},
+        {v4l2_fourcc('N', 'V', '1', '5'), 10, false, store<BitRow>}, // newer than the headers of some systems
     };
     for (const auto& known : formats) {
         if (known.fourcc != format.fourcc)
@@ -144,7 +188,8 @@ Result<void> storePicture(const AVFrame& picture, const daedalus_format& format,
         if (known.depth != source->depth)
             return fail(EINVAL, "a picture of %u bits for CAPTURE format %s", source->depth,
                         fourccName(format.fourcc).c_str());
-        return known.store(*source, format, buffer);
+        const auto planes = planesOf(format, buffer, chroma, known.tiled);
+        return planes ? known.store(*source, format, *planes) : tl::unexpected(planes.error());
     }
     return fail(ENOTSUP, "CAPTURE format %s is not known", fourccName(format.fourcc).c_str());
 }

@@ -77,7 +77,8 @@ struct daedalus_dev {
 	const struct daedalus_codec *codecs[DAEDALUS_MAX_CODECS];
 	unsigned int num_codecs;
 	bool slice_based;
-	u32 ten_bit;			/* CAPTURE format for 10 bits; 0: none */
+	u32 eight_bit;			/* CAPTURE format for 8 bits, */
+	u32 ten_bit;			/* and for 10; 0: none */
 
 	struct miscdevice misc;
 	struct mutex lock;

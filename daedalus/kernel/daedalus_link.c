@@ -182,8 +182,8 @@ static void daedalus_finish_end(struct daedalus_dev *dev, bool failed)
 	wake_up(&dev->finished);
 }
 
-/* The memory of a buffer, with a reference for the caller. */
-static struct dma_buf *daedalus_buf_memory(struct daedalus_dev *dev, u64 cookie)
+/* A piece of a buffer's memory, with a reference for the caller. */
+static struct dma_buf *daedalus_buf_memory(struct daedalus_dev *dev, u64 cookie, u32 piece)
 {
 	struct daedalus_buf *buf;
 	struct vb2_buffer *vb;
@@ -198,11 +198,13 @@ static struct dma_buf *daedalus_buf_memory(struct daedalus_dev *dev, u64 cookie)
 
 found:
 	vb = &buf->m2m.vb.vb2_buf;
+	if (piece >= vb->num_planes)
+		return ERR_PTR(-EINVAL);
 	if (vb->memory == VB2_MEMORY_DMABUF) {
-		memory = vb->planes[0].dbuf;
+		memory = vb->planes[piece].dbuf;
 		get_dma_buf(memory);
 	} else {
-		memory = vb->vb2_queue->mem_ops->get_dmabuf(vb, vb->planes[0].mem_priv, O_RDWR);
+		memory = vb->vb2_queue->mem_ops->get_dmabuf(vb, vb->planes[piece].mem_priv, O_RDWR);
 		if (IS_ERR_OR_NULL(memory))
 			return ERR_PTR(-ENOMEM);
 	}
@@ -335,6 +337,7 @@ static struct daedalus_format daedalus_describe_format(const struct daedalus_ctx
 		.height = pix.height,
 		.bytesperline = pix.plane_fmt[0].bytesperline,
 		.sizeimage = pix.plane_fmt[0].sizeimage,
+		.sizechroma = pix.num_planes > 1 ? pix.plane_fmt[1].sizeimage : 0,
 	};
 }
 
@@ -630,10 +633,7 @@ static int daedalus_get_buffer(struct daedalus_dev *dev, struct daedalus_get_buf
 
 	if (copy_from_user(&get, user, sizeof(get)))
 		return -EFAULT;
-	if (get.reserved)
-		return -EINVAL;
-
-	memory = daedalus_buf_memory(dev, get.cookie);
+	memory = daedalus_buf_memory(dev, get.cookie, get.piece);
 	if (IS_ERR(memory))
 		return PTR_ERR(memory);
 

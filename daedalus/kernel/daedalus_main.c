@@ -17,6 +17,10 @@ static bool slice_based;
 module_param(slice_based, bool, 0444);
 MODULE_PARM_DESC(slice_based, "H.264 and HEVC: take a slice without start code per job, not a frame in Annex B (default: off)");
 
+static char *eight_bit = "nv12";
+module_param(eight_bit, charp, 0444);
+MODULE_PARM_DESC(eight_bit, "how pictures of 8 bits lie in memory: nv12, mm21 (tiles, chroma in memory of its own) (default: nv12)");
+
 static char *ten_bit = "p010";
 module_param(ten_bit, charp, 0444);
 MODULE_PARM_DESC(ten_bit, "how pictures of 10 bits lie in memory: p010, nv15 (four in five bytes); off: refused (default: p010)");
@@ -24,6 +28,19 @@ MODULE_PARM_DESC(ten_bit, "how pictures of 10 bits lie in memory: p010, nv15 (fo
 unsigned int daedalus_timeout_ms = 2000;
 module_param_named(timeout_ms, daedalus_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(timeout_ms, "time the daemon has for a job; 0: as long as it takes (default: 2000)");
+
+static int daedalus_eight_bit_select(struct daedalus_dev *dev, const char *name)
+{
+	if (!strcmp(name, "nv12"))
+		dev->eight_bit = V4L2_PIX_FMT_NV12;
+	else if (!strcmp(name, "mm21"))
+		dev->eight_bit = V4L2_PIX_FMT_MM21;
+	else {
+		pr_err(DAEDALUS_NAME ": eight_bit: \"%s\" is none of nv12, mm21\n", name);
+		return -EINVAL;
+	}
+	return 0;
+}
 
 static int daedalus_ten_bit_select(struct daedalus_dev *dev, const char *name)
 {
@@ -171,6 +188,8 @@ static struct daedalus_dev *daedalus_dev_new(struct device *parent)
 
 	dev->slice_based = slice_based;
 	ret = daedalus_codecs_select(dev, codecs);
+	if (!ret)
+		ret = daedalus_eight_bit_select(dev, eight_bit);
 	if (!ret)
 		ret = daedalus_ten_bit_select(dev, ten_bit);
 	if (ret)

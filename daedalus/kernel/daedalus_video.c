@@ -53,7 +53,23 @@ static void daedalus_adjust_output(const struct daedalus_dev *dev, struct v4l2_p
 
 static u32 daedalus_capture_fourcc(const struct daedalus_ctx *ctx)
 {
-	return daedalus_bit_depth(ctx) == 8 ? V4L2_PIX_FMT_NV12 : ctx->dev->ten_bit;
+	return daedalus_bit_depth(ctx) == 8 ? ctx->dev->eight_bit : ctx->dev->ten_bit;
+}
+
+/* Tiles of 16x32, and of 16x16 bytes of chroma, in two pieces of memory; the kernel's helper does not know them. */
+static void daedalus_fill_mm21(u32 width, u32 height, struct v4l2_pix_format_mplane *pix)
+{
+	u32 stride = ALIGN(width, DAEDALUS_STRIDE_ALIGN);
+
+	height = ALIGN(height, 32);
+	pix->width = width;
+	pix->height = height;
+	pix->pixelformat = V4L2_PIX_FMT_MM21;
+	pix->num_planes = 2;
+	pix->plane_fmt[0].bytesperline = stride;
+	pix->plane_fmt[0].sizeimage = stride * height;
+	pix->plane_fmt[1].bytesperline = stride;
+	pix->plane_fmt[1].sizeimage = stride * height / 2;
 }
 
 /*
@@ -67,7 +83,10 @@ static void daedalus_fill_capture(const struct daedalus_ctx *ctx, u32 width, u32
 	height = max(height, ctx->coded.height);
 	v4l2_apply_frmsize_constraints(&width, &height, &daedalus_sizes);
 	memset(pix, 0, sizeof(*pix));
-	v4l2_fill_pixfmt_mp_aligned(pix, daedalus_capture_fourcc(ctx), width, height, DAEDALUS_STRIDE_ALIGN);
+	if (daedalus_capture_fourcc(ctx) == V4L2_PIX_FMT_MM21)
+		daedalus_fill_mm21(width, height, pix);
+	else
+		v4l2_fill_pixfmt_mp_aligned(pix, daedalus_capture_fourcc(ctx), width, height, DAEDALUS_STRIDE_ALIGN);
 	pix->field = V4L2_FIELD_NONE;
 	pix->colorspace = ctx->coded.colorspace;
 	pix->ycbcr_enc = ctx->coded.ycbcr_enc;
@@ -228,32 +247,43 @@ const struct v4l2_ioctl_ops daedalus_ioctl_ops = {
 	.vidioc_unsubscribe_event = v4l2_event_unsubscribe,
 };
 
-static u32 daedalus_plane_size(const struct daedalus_ctx *ctx, u32 type)
+static void daedalus_queue_format(const struct daedalus_ctx *ctx, u32 type, struct v4l2_pix_format_mplane *pix)
 {
-	struct v4l2_pix_format_mplane pix;
-
 	if (V4L2_TYPE_IS_OUTPUT(type))
-		return ctx->coded.plane_fmt[0].sizeimage;
-	daedalus_capture_format(ctx, &pix);
-	return pix.plane_fmt[0].sizeimage;
+		*pix = ctx->coded;
+	else
+		daedalus_capture_format(ctx, pix);
 }
 
 static int daedalus_queue_setup(struct vb2_queue *queue, unsigned int *num_buffers, unsigned int *num_planes,
 				unsigned int sizes[], struct device *alloc_devs[])
 {
-	u32 size = daedalus_plane_size(vb2_get_drv_priv(queue), queue->type);
+	struct v4l2_pix_format_mplane pix;
+	unsigned int i;
 
-	if (*num_planes)
-		return *num_planes == 1 && sizes[0] >= size ? 0 : -EINVAL;
-	*num_planes = 1;
-	sizes[0] = size;
+	daedalus_queue_format(vb2_get_drv_priv(queue), queue->type, &pix);
+	if (*num_planes && *num_planes != pix.num_planes)
+		return -EINVAL;
+	for (i = 0; i < pix.num_planes; i++) {
+		if (*num_planes && sizes[i] < pix.plane_fmt[i].sizeimage)
+			return -EINVAL;
+		if (!*num_planes)
+			sizes[i] = pix.plane_fmt[i].sizeimage;
+	}
+	*num_planes = pix.num_planes;
 	return 0;
 }
 
 /* The daemon writes through the dma-buf, and can do so only if whoever exported it allowed it. */
 static bool daedalus_is_writable(struct vb2_buffer *vb)
 {
-	return vb->memory != VB2_MEMORY_DMABUF || vb->planes[0].dbuf->file->f_mode & FMODE_WRITE;
+	unsigned int i;
+
+	for (i = 0; vb->memory == VB2_MEMORY_DMABUF && i < vb->num_planes; i++) {
+		if (!(vb->planes[i].dbuf->file->f_mode & FMODE_WRITE))
+			return false;
+	}
+	return true;
 }
 
 static int daedalus_buf_init(struct vb2_buffer *vb)
@@ -281,16 +311,21 @@ static int daedalus_buf_out_validate(struct vb2_buffer *vb)
 
 static int daedalus_buf_prepare(struct vb2_buffer *vb)
 {
-	u32 size;
+	struct v4l2_pix_format_mplane pix;
+	unsigned int i;
 
 	/* A job says where its bitstream ends, not where it starts. */
 	if (V4L2_TYPE_IS_OUTPUT(vb->type))
 		return vb->planes[0].data_offset ? -EINVAL : 0;
 
-	size = daedalus_plane_size(vb2_get_drv_priv(vb->vb2_queue), vb->type);
-	if (vb2_plane_size(vb, 0) < size)
+	daedalus_capture_format(vb2_get_drv_priv(vb->vb2_queue), &pix);
+	if (vb->num_planes != pix.num_planes)
 		return -EINVAL;
-	vb2_set_plane_payload(vb, 0, size);
+	for (i = 0; i < pix.num_planes; i++) {
+		if (vb2_plane_size(vb, i) < pix.plane_fmt[i].sizeimage)
+			return -EINVAL;
+		vb2_set_plane_payload(vb, i, pix.plane_fmt[i].sizeimage);
+	}
 	return 0;
 }
 

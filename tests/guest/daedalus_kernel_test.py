@@ -85,7 +85,7 @@ class Compliance(Case):
         self.comply('codecs=hevc,vp9,vp8,h264,mpeg2')
 
     def test_all_codecs_slice_based(self):
-        self.comply('codecs=hevc,vp9,vp8,h264,mpeg2', 'slice_based=1', 'ten_bit=off')
+        self.comply('codecs=hevc,vp9,vp8,h264,mpeg2', 'slice_based=1', 'ten_bit=off', 'eight_bit=mm21')
 
 
 class Behaviour(Case):

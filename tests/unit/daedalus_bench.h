@@ -23,17 +23,17 @@ public:
     std::map<uint64_t, std::vector<uint8_t>> memory;
     int open = 0; ///< accesses begun and not ended
 
-    Result<std::span<uint8_t>> buffer(uint64_t cookie, size_t bytes) override {
-        const auto found = memory.find(cookie);
-        if (found == memory.end() || found->second.size() < bytes)
-            return fail(EINVAL, "no buffer %llu of %zu bytes", static_cast<unsigned long long>(cookie), bytes);
+    Result<std::span<uint8_t>> buffer(Piece piece, size_t bytes) override {
+        const auto found = memory.find(piece.cookie);
+        if (found == memory.end() || piece.index || found->second.size() < bytes)
+            return fail(EINVAL, "no buffer %llu of %zu bytes", static_cast<unsigned long long>(piece.cookie), bytes);
         return std::span<uint8_t>(found->second);
     }
-    Result<void> beginAccess(uint64_t, bool) override {
+    Result<void> beginAccess(Piece, bool) override {
         ++open;
         return {};
     }
-    Result<void> endAccess(uint64_t, bool) override {
+    Result<void> endAccess(Piece, bool) override {
         --open;
         return {};
     }

@@ -457,6 +457,32 @@ TEST(Pixels, TenBits) {
     EXPECT_FALSE(storePicture(*frame, bytes, buffer)) << "ten bits do not fit";
 }
 
+// MM21 of pixfmt-yuv-planar.rst: tiles of 16x32 bytes of luma and 16x16 of chroma, in a piece of memory each.
+TEST(Pixels, Tiles) {
+    AvFrame frame(av_frame_alloc());
+    frame->format = AV_PIX_FMT_YUV420P;
+    frame->width = 40;
+    frame->height = 36;
+    ASSERT_EQ(av_frame_get_buffer(frame.get(), 0), 0);
+    frame->data[0][0] = 1;
+    frame->data[0][31 * frame->linesize[0] + 15] = 2;
+    frame->data[0][17] = 3;
+    frame->data[0][33 * frame->linesize[0] + 39] = 4;
+    frame->data[1][8] = 5;                            // byte 16 of the row
+    frame->data[2][17 * frame->linesize[2] + 19] = 6; // byte 39
+    const daedalus_format format{V4L2_PIX_FMT_MM21, 48, 64, 48, 48 * 64, 48 * 32};
+    std::vector<uint8_t> luma(48 * 64, 0xee), chroma(48 * 32, 0xee);
+    ASSERT_TRUE(storePicture(*frame, format, luma, chroma));
+    EXPECT_EQ(luma[0], 1);
+    EXPECT_EQ(luma[31 * 16 + 15], 2);
+    EXPECT_EQ(luma[512 + 1], 3);
+    EXPECT_EQ(luma[3 * 512 + 2 * 512 + 16 + 7], 4);
+    EXPECT_EQ(luma[3 * 512 + 2 * 512 + 16 + 8], 0xee) << "beyond the picture";
+    EXPECT_EQ(chroma[256], 5);
+    EXPECT_EQ(chroma[3 * 256 + 2 * 256 + 16 + 7], 6);
+    EXPECT_FALSE(storePicture(*frame, format, luma, std::span(chroma).first(48 * 32 - 1)));
+}
+
 TEST(References, OnlyWhatIsStillThere) {
     References references;
     Job job;
