@@ -1,12 +1,30 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <type_traits>
 
 #include "result.h"
 
 namespace daedalus {
+
+/// A field of a control and what the slice header says.
+struct FieldPair {
+    const char* field;
+    int64_t control, stream;
+    bool matters = true; ///< false: the header leaves it open
+};
+
+inline Result<void> compareFields(const char* control, std::span<const FieldPair> pairs) {
+    for (const FieldPair& pair : pairs) {
+        if (pair.matters && pair.control != pair.stream)
+            return fail(EINVAL, "%s.%s is %lld, the slice header says %lld", control, pair.field,
+                        static_cast<long long>(pair.control), static_cast<long long>(pair.stream));
+    }
+    return {};
+}
 
 /// Compares the fields of a control with what the payload says, and keeps the first that differs.
 class FieldCheck {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <string>
 
+#include "control_reader.h"
+#include "field_check.h"
 #include "nal.h"
 
 namespace daedalus::h264 {
@@ -35,55 +37,26 @@ Result<void> checkParameterSets(const Sps& sps, const Pps& pps) {
 
 Result<Controls> readControls(const Job& job, std::span<const uint8_t> payload) {
     Controls controls{};
-    auto sps = job.control<Sps>(V4L2_CID_STATELESS_H264_SPS, "H264_SPS");
-    auto pps = job.control<Pps>(V4L2_CID_STATELESS_H264_PPS, "H264_PPS");
-    auto decode = job.control<DecodeParams>(V4L2_CID_STATELESS_H264_DECODE_PARAMS, "H264_DECODE_PARAMS");
-    if (!sps)
-        return tl::unexpected(sps.error());
-    if (!pps)
-        return tl::unexpected(pps.error());
-    if (!decode)
-        return tl::unexpected(decode.error());
-    controls.sps = *sps;
-    controls.pps = *pps;
-    controls.decode = *decode;
-
-    if (controls.pps.flags & V4L2_H264_PPS_FLAG_SCALING_MATRIX_PRESENT) {
-        auto scaling = job.control<ScalingMatrix>(V4L2_CID_STATELESS_H264_SCALING_MATRIX, "H264_SCALING_MATRIX");
-        if (!scaling)
-            return tl::unexpected(scaling.error());
-        controls.scaling = *scaling;
-    }
-
-    if (job.has(V4L2_CID_STATELESS_H264_DECODE_MODE)) {
-        auto mode = job.control<int32_t>(V4L2_CID_STATELESS_H264_DECODE_MODE, "H264_DECODE_MODE");
-        if (!mode)
-            return tl::unexpected(mode.error());
-        controls.sliceBased = *mode == V4L2_STATELESS_H264_DECODE_MODE_SLICE_BASED;
-    } else {
-        controls.sliceBased = job.has(V4L2_CID_STATELESS_H264_SLICE_PARAMS);
-    }
-    if (job.has(V4L2_CID_STATELESS_H264_START_CODE)) {
-        auto code = job.control<int32_t>(V4L2_CID_STATELESS_H264_START_CODE, "H264_START_CODE");
-        if (!code)
-            return tl::unexpected(code.error());
-        controls.startCodes = *code == V4L2_STATELESS_H264_START_CODE_ANNEX_B;
-    } else {
-        controls.startCodes = startsWithStartCode(payload);
-    }
-
+    int32_t mode = 0, code = 0;
+    ControlReader reader(job);
+    reader.required(V4L2_CID_STATELESS_H264_SPS, "H264_SPS", controls.sps);
+    reader.required(V4L2_CID_STATELESS_H264_PPS, "H264_PPS", controls.pps);
+    reader.required(V4L2_CID_STATELESS_H264_DECODE_PARAMS, "H264_DECODE_PARAMS", controls.decode);
+    if (has(controls.pps, V4L2_H264_PPS_FLAG_SCALING_MATRIX_PRESENT))
+        reader.required(V4L2_CID_STATELESS_H264_SCALING_MATRIX, "H264_SCALING_MATRIX", controls.scaling.emplace());
+    controls.sliceBased = reader.optional(V4L2_CID_STATELESS_H264_DECODE_MODE, "H264_DECODE_MODE", mode)
+                              ? mode == V4L2_STATELESS_H264_DECODE_MODE_SLICE_BASED
+                              : job.has(V4L2_CID_STATELESS_H264_SLICE_PARAMS);
+    controls.startCodes = reader.optional(V4L2_CID_STATELESS_H264_START_CODE, "H264_START_CODE", code)
+                              ? code == V4L2_STATELESS_H264_START_CODE_ANNEX_B
+                              : startsWithStartCode(payload);
     if (controls.sliceBased) {
-        auto slice = job.control<SliceParams>(V4L2_CID_STATELESS_H264_SLICE_PARAMS, "H264_SLICE_PARAMS");
-        if (!slice)
-            return tl::unexpected(slice.error());
-        controls.slice = *slice;
-        if (V4L2_H264_CTRL_PRED_WEIGHTS_REQUIRED(&controls.pps, &controls.slice)) {
-            auto weights = job.control<PredWeights>(V4L2_CID_STATELESS_H264_PRED_WEIGHTS, "H264_PRED_WEIGHTS");
-            if (!weights)
-                return tl::unexpected(weights.error());
-            controls.weights = *weights;
-        }
+        reader.required(V4L2_CID_STATELESS_H264_SLICE_PARAMS, "H264_SLICE_PARAMS", controls.slice);
+        if (V4L2_H264_CTRL_PRED_WEIGHTS_REQUIRED(&controls.pps, &controls.slice))
+            reader.required(V4L2_CID_STATELESS_H264_PRED_WEIGHTS, "H264_PRED_WEIGHTS", controls.weights.emplace());
     }
+    if (!reader.result())
+        return tl::unexpected(reader.result().error());
     if (controls.pps.seq_parameter_set_id != controls.sps.seq_parameter_set_id)
         return fail(EINVAL, "PPS.seq_parameter_set_id %u, SPS.seq_parameter_set_id %u",
                     controls.pps.seq_parameter_set_id, controls.sps.seq_parameter_set_id);
@@ -98,10 +71,7 @@ Result<void> compareWithStream(const Controls& controls, const ParsedSlice& pars
     const auto flag = [&](uint32_t mask) { return (params.flags & mask) != 0; };
     const bool interlaced = !(controls.sps.flags & V4L2_H264_SPS_FLAG_FRAME_MBS_ONLY);
 
-    struct {
-        const char* field;
-        int64_t control, stream;
-    } const pairs[] = {
+    const FieldPair pairs[] = {
         {"nal_ref_idc", params.nal_ref_idc, header.nalRefIdc},
         {"flags IDR_PIC", flag(V4L2_H264_DECODE_PARAM_FLAG_IDR_PIC), header.idr},
         {"flags FIELD_PIC", flag(V4L2_H264_DECODE_PARAM_FLAG_FIELD_PIC), header.fieldPic},
@@ -117,11 +87,8 @@ Result<void> compareWithStream(const Controls& controls, const ParsedSlice& pars
          static_cast<int64_t>(parsed.sizes.markingBits)},
         {"slice_group_change_cycle", params.slice_group_change_cycle, 0},
     };
-    for (const auto& pair : pairs) {
-        if (pair.control != pair.stream)
-            return fail(EINVAL, "DECODE_PARAMS.%s is %lld, the slice header says %lld", pair.field,
-                        static_cast<long long>(pair.control), static_cast<long long>(pair.stream));
-    }
+    if (auto compared = compareFields("DECODE_PARAMS", pairs); !compared)
+        return compared;
     // Clause 8.2.1.1: with type 0 the low bits of the order count are in the header.
     if (controls.sps.pic_order_cnt_type == 0) {
         const auto mask = static_cast<uint32_t>((1 << (controls.sps.log2_max_pic_order_cnt_lsb_minus4 + 4)) - 1);

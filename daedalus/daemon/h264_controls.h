@@ -6,7 +6,7 @@
 #include <optional>
 #include <span>
 
-#include "h264_headers.h"
+#include "h264_slice_reader.h"
 #include "job.h"
 
 namespace daedalus::h264 {

@@ -8,7 +8,8 @@
 #include <span>
 #include <vector>
 
-#include "h264_headers.h"
+#include "h264_syntax.h"
+#include "result.h"
 
 namespace daedalus::h264 {
 

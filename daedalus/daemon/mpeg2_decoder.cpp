@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "bit_writer.h"
+#include "control_reader.h"
 #include "picture_decoder.h"
 #include "references.h"
 
@@ -199,8 +200,6 @@ public:
 
 private:
     Result<void> checkReferences(const Job& job, const PictureControl& picture, bool secondField);
-    Result<void> checkReference(const Job& job, const char* field, uint64_t timestamp,
-                                const std::optional<uint64_t>& expected) const;
 
     std::unique_ptr<PictureDecoder> decoder_;
     std::vector<uint8_t> fedSequence_;
@@ -215,16 +214,6 @@ private:
     } firstField_;
 };
 
-Result<void> Mpeg2Decoder::checkReference(const Job& job, const char* field, uint64_t timestamp,
-                                          const std::optional<uint64_t>& expected) const {
-    if (auto checked = holds_.check(job, timestamp, field); !checked)
-        return checked;
-    if (!expected || *expected != timestamp)
-        return fail(EINVAL, "%s is %llu, the reference picture of 7.6 is %lld", field,
-                    static_cast<unsigned long long>(timestamp), expected ? static_cast<long long>(*expected) : -1LL);
-    return {};
-}
-
 Result<void> Mpeg2Decoder::checkReferences(const Job& job, const PictureControl& picture, bool secondField) {
     switch (picture.picture_coding_type) {
     case V4L2_MPEG2_PIC_CODING_TYPE_I: return {};
@@ -233,61 +222,59 @@ Result<void> Mpeg2Decoder::checkReferences(const Job& job, const PictureControl&
         if (secondField) {
             if (picture.forward_ref_ts == job.timestamp() || picture.forward_ref_ts == noReference)
                 return {};
-            return checkReference(job, "PICTURE.forward_ref_ts", picture.forward_ref_ts, older_);
+            return holds_.checkIs(job, picture.forward_ref_ts, older_, "PICTURE.forward_ref_ts");
         }
-        return checkReference(job, "PICTURE.forward_ref_ts", picture.forward_ref_ts, newer_);
+        return holds_.checkIs(job, picture.forward_ref_ts, newer_, "PICTURE.forward_ref_ts");
     case V4L2_MPEG2_PIC_CODING_TYPE_B:
-        if (auto checked = checkReference(job, "PICTURE.backward_ref_ts", picture.backward_ref_ts, newer_); !checked)
+        if (auto checked = holds_.checkIs(job, picture.backward_ref_ts, newer_, "PICTURE.backward_ref_ts"); !checked)
             return checked;
         // The first B pictures of a closed group have nothing before them.
         if (!older_ && (picture.forward_ref_ts == noReference || picture.forward_ref_ts == picture.backward_ref_ts))
             return {};
-        return checkReference(job, "PICTURE.forward_ref_ts", picture.forward_ref_ts, older_);
+        return holds_.checkIs(job, picture.forward_ref_ts, older_, "PICTURE.forward_ref_ts");
     default: return fail(EINVAL, "PICTURE.picture_coding_type %u", picture.picture_coding_type);
     }
 }
 
 Result<void> Mpeg2Decoder::decode(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) {
-    const auto sequence = job.control<Sequence>(V4L2_CID_STATELESS_MPEG2_SEQUENCE, "MPEG2_SEQUENCE");
-    if (!sequence)
-        return tl::unexpected(sequence.error());
-    const auto picture = job.control<PictureControl>(V4L2_CID_STATELESS_MPEG2_PICTURE, "MPEG2_PICTURE");
-    if (!picture)
-        return tl::unexpected(picture.error());
-    const auto quantisation = job.control<Quantisation>(V4L2_CID_STATELESS_MPEG2_QUANTISATION, "MPEG2_QUANTISATION");
-    if (!quantisation)
-        return tl::unexpected(quantisation.error());
-    if (picture->picture_structure == 0 || picture->picture_structure > V4L2_MPEG2_PIC_FRAME)
-        return fail(EINVAL, "PICTURE.picture_structure %u", picture->picture_structure);
-    if (auto checked = checkStructure(*sequence, *picture); !checked)
+    Sequence sequence{};
+    PictureControl picture{};
+    Quantisation quantisation{};
+    ControlReader controls(job);
+    controls.required(V4L2_CID_STATELESS_MPEG2_SEQUENCE, "MPEG2_SEQUENCE", sequence);
+    controls.required(V4L2_CID_STATELESS_MPEG2_PICTURE, "MPEG2_PICTURE", picture);
+    controls.required(V4L2_CID_STATELESS_MPEG2_QUANTISATION, "MPEG2_QUANTISATION", quantisation);
+    if (!controls.result())
+        return controls.result();
+    if (picture.picture_structure == 0 || picture.picture_structure > V4L2_MPEG2_PIC_FRAME)
+        return fail(EINVAL, "PICTURE.picture_structure %u", picture.picture_structure);
+    if (auto checked = checkStructure(sequence, picture); !checked)
         return checked;
-    auto headers = writeSequence(*sequence);
+    auto headers = writeSequence(sequence);
     if (!headers)
         return tl::unexpected(headers.error());
 
-    const bool isField = picture->picture_structure != V4L2_MPEG2_PIC_FRAME;
+    const bool isField = picture.picture_structure != V4L2_MPEG2_PIC_FRAME;
     const bool secondField = isField && firstField_.open && firstField_.timestamp == job.timestamp() &&
-                             firstField_.structure + picture->picture_structure == V4L2_MPEG2_PIC_FRAME;
-    if (auto checked = checkReferences(job, *picture, secondField); !checked)
+                             firstField_.structure + picture.picture_structure == V4L2_MPEG2_PIC_FRAME;
+    if (auto checked = checkReferences(job, picture, secondField); !checked)
         return checked;
 
     if (!decoder_) {
-        auto decoder = PictureDecoder::create(AV_CODEC_ID_MPEG2VIDEO);
-        if (!decoder)
-            return tl::unexpected(decoder.error());
-        decoder_ = std::move(*decoder);
+        if (auto created = PictureDecoder::renew(decoder_, AV_CODEC_ID_MPEG2VIDEO); !created)
+            return tl::unexpected(created.error());
         fedSequence_.clear();
     }
 
     std::vector<uint8_t> stream;
     if (*headers != fedSequence_)
         stream = *headers;
-    const bool isB = picture->picture_coding_type == V4L2_MPEG2_PIC_CODING_TYPE_B;
+    const bool isB = picture.picture_coding_type == V4L2_MPEG2_PIC_CODING_TYPE_B;
     BitWriter writer;
     if (isB && !older_)
         writeClosedGroup(writer);
-    writePicture(writer, *picture);
-    if (auto written = writeQuantisation(writer, *quantisation); !written)
+    writePicture(writer, picture);
+    if (auto written = writeQuantisation(writer, quantisation); !written)
         return written;
     stream.insert(stream.end(), writer.bytes().begin(), writer.bytes().end());
     if (appendSlices(stream, payload) == 0)
@@ -308,7 +295,7 @@ Result<void> Mpeg2Decoder::decode(const Job& job, std::span<const uint8_t> paylo
     }
     fedSequence_ = std::move(*headers);
     if (isField && !secondField)
-        firstField_ = {true, job.timestamp(), picture->picture_structure};
+        firstField_ = {true, job.timestamp(), picture.picture_structure};
     if (!isB && !secondField) {
         older_ = newer_;
         newer_ = job.timestamp();

@@ -108,6 +108,14 @@ Result<std::unique_ptr<PictureDecoder>> PictureDecoder::create(AVCodecID codecId
     return self;
 }
 
+Result<void> PictureDecoder::renew(std::unique_ptr<PictureDecoder>& decoder, AVCodecID codec) {
+    auto created = create(codec);
+    if (!created)
+        return tl::unexpected(created.error());
+    decoder = std::move(*created);
+    return {};
+}
+
 int PictureDecoder::getBuffer(AVCodecContext* context, AVFrame* frame, int flags) {
     auto* self = static_cast<PictureDecoder*>(context->opaque);
     if (const int status = avcodec_default_get_buffer2(context, frame, flags); status < 0)

@@ -35,6 +35,8 @@ using AvContext = std::unique_ptr<AVCodecContext, AvContextDelete>;
 class PictureDecoder {
 public:
     static Result<std::unique_ptr<PictureDecoder>> create(AVCodecID codec);
+    /// Puts a new one in the place of what is there; that stays if it fails.
+    static Result<void> renew(std::unique_ptr<PictureDecoder>& decoder, AVCodecID codec);
     PictureDecoder(const PictureDecoder&) = delete;
     PictureDecoder& operator=(const PictureDecoder&) = delete;
     ~PictureDecoder() = default;

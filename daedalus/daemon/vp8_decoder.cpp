@@ -23,7 +23,6 @@ private:
 
     Result<PictureDecoder::Picture> decodeFrame(const Job& job, std::span<const uint8_t> payload);
     Result<void> checkReferences(const Job& job, const v4l2_ctrl_vp8_frame& control) const;
-    Result<void> checkReference(const Job& job, const char* field, uint64_t timestamp, const Slot& slot) const;
     void moveReferences(const Vp8Header& header, uint64_t timestamp);
     Slot source(Vp8Source source, const Slot& keep, uint64_t timestamp) const;
 
@@ -33,17 +32,10 @@ private:
     Slot last_, golden_, alternate_;
 };
 
-Result<void> Vp8Decoder::checkReference(const Job& job, const char* field, uint64_t timestamp, const Slot& slot) const {
-    if (!slot || *slot != timestamp)
-        return fail(EINVAL, "VP8_FRAME.%s is %llu, the picture is %lld", field,
-                    static_cast<unsigned long long>(timestamp), slot ? static_cast<long long>(*slot) : -1LL);
-    return holds_.check(job, timestamp, field);
-}
-
 Result<void> Vp8Decoder::checkReferences(const Job& job, const v4l2_ctrl_vp8_frame& control) const {
-    return checkReference(job, "last_frame_ts", control.last_frame_ts, last_)
-        .and_then([&] { return checkReference(job, "golden_frame_ts", control.golden_frame_ts, golden_); })
-        .and_then([&] { return checkReference(job, "alt_frame_ts", control.alt_frame_ts, alternate_); });
+    return holds_.checkIs(job, control.last_frame_ts, last_, "VP8_FRAME.last_frame_ts")
+        .and_then([&] { return holds_.checkIs(job, control.golden_frame_ts, golden_, "VP8_FRAME.golden_frame_ts"); })
+        .and_then([&] { return holds_.checkIs(job, control.alt_frame_ts, alternate_, "VP8_FRAME.alt_frame_ts"); });
 }
 
 Vp8Decoder::Slot Vp8Decoder::source(Vp8Source from, const Slot& keep, uint64_t timestamp) const {
@@ -80,10 +72,8 @@ Result<PictureDecoder::Picture> Vp8Decoder::decodeFrame(const Job& job, std::spa
             return tl::unexpected(checked.error());
     }
     if (!decoder_) {
-        auto decoder = PictureDecoder::create(AV_CODEC_ID_VP8);
-        if (!decoder)
-            return tl::unexpected(decoder.error());
-        decoder_ = std::move(*decoder);
+        if (auto created = PictureDecoder::renew(decoder_, AV_CODEC_ID_VP8); !created)
+            return tl::unexpected(created.error());
     }
     auto decoded = decoder_->decode(payload, PictureDecoder::Expect::Frame);
     if (decoded)

@@ -8,6 +8,7 @@
 #include <array>
 #include <optional>
 
+#include "control_reader.h"
 #include "picture_decoder.h"
 #include "references.h"
 #include "vp9_header.h"
@@ -40,39 +41,33 @@ Result<void> Vp9Decoder::checkReferences(const Job& job, const v4l2_ctrl_vp9_fra
                   {"VP9_FRAME.alt_frame_ts", control.alt_frame_ts}};
     for (size_t i = 0; i < 3; ++i) {
         const auto& slot = slots_[header.refFrameIdx[i]];
-        if (!slot || *slot != fields[i].timestamp)
-            return fail(EINVAL, "%s is %llu, slot %u has %lld", fields[i].name,
-                        static_cast<unsigned long long>(fields[i].timestamp), header.refFrameIdx[i],
-                        slot ? static_cast<long long>(*slot) : -1LL);
-        if (auto checked = holds_.check(job, fields[i].timestamp, fields[i].name); !checked)
+        if (auto checked = holds_.checkIs(job, fields[i].timestamp, slot, fields[i].name); !checked)
             return checked;
     }
     return {};
 }
 
 Result<PictureDecoder::Picture> Vp9Decoder::decodeFrame(const Job& job, std::span<const uint8_t> payload) {
-    const auto control = job.control<v4l2_ctrl_vp9_frame>(V4L2_CID_STATELESS_VP9_FRAME, "VP9_FRAME");
-    if (!control)
-        return tl::unexpected(control.error());
-    const auto compressed =
-        job.control<v4l2_ctrl_vp9_compressed_hdr>(V4L2_CID_STATELESS_VP9_COMPRESSED_HDR, "VP9_COMPRESSED_HDR");
-    if (!compressed)
-        return tl::unexpected(compressed.error());
+    v4l2_ctrl_vp9_frame control{};
+    v4l2_ctrl_vp9_compressed_hdr compressed{};
+    ControlReader controls(job);
+    controls.required(V4L2_CID_STATELESS_VP9_FRAME, "VP9_FRAME", control);
+    controls.required(V4L2_CID_STATELESS_VP9_COMPRESSED_HDR, "VP9_COMPRESSED_HDR", compressed);
+    if (!controls.result())
+        return tl::unexpected(controls.result().error());
     const auto header = reader_.read(payload);
     if (!header)
         return tl::unexpected(header.error());
-    auto checked = checkVp9Frame(*control, *header).and_then([&] {
-        return checkVp9CompressedHeader(*compressed, header->compressed);
+    auto checked = checkVp9Frame(control, *header).and_then([&] {
+        return checkVp9CompressedHeader(compressed, header->compressed);
     });
     if (checked && !header->intra)
-        checked = checkReferences(job, *control, *header);
+        checked = checkReferences(job, control, *header);
     if (!checked)
         return tl::unexpected(checked.error());
     if (!decoder_) {
-        auto decoder = PictureDecoder::create(AV_CODEC_ID_VP9);
-        if (!decoder)
-            return tl::unexpected(decoder.error());
-        decoder_ = std::move(*decoder);
+        if (auto created = PictureDecoder::renew(decoder_, AV_CODEC_ID_VP9); !created)
+            return tl::unexpected(created.error());
     }
     auto decoded = decoder_->decode(payload, PictureDecoder::Expect::Frame);
     for (size_t i = 0; decoded && i < slots_.size(); ++i) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bit_reader.h"
 #include "nal.h"
 
 namespace daedalus::test {

@@ -4,11 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <bit_writer.h> // the daemon's, not the one beside this file
+
 #include "bit_reader.h"
-#include "bit_writer.h"
 #include "daedalus_bench.h"
-#include "h264_headers.h"
 #include "h264_lists.h"
+#include "h264_parameter_sets.h"
+#include "h264_slice_reader.h"
+#include "h264_slice_writer.h"
 #include "job.h"
 #include "nal.h"
 #include "pixels.h"

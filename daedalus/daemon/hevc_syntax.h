@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// HEVC syntax structures: parameter sets as NAL units written from the V4L2 controls, slice segment headers read from
-// the payload and written anew. Clauses are those of Rec. ITU-T H.265.
+// HEVC syntax structures, and what several of the files that read and write them need. Clauses are those of Rec. ITU-T
+// H.265.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include <linux/v4l2-controls.h>
-
-#include "bit_reader.h"
-#include "bit_writer.h"
-#include "result.h"
 
 namespace daedalus::hevc {
 
@@ -112,36 +108,33 @@ struct SliceHeader {
     unsigned lists() const { return isIntra() ? 0 : isB() ? 2 : 1; }
 };
 
-/// Fails for what the syntax or this decoder cannot carry. All else here expects an SPS that passed.
-Result<void> checkSps(const Sps& sps);
+constexpr size_t maxPictures = 16; ///< in a reference picture set (A.4.2), and more than a list has entries
 
-uint32_t widthInCtbs(const Sps& sps);
-uint32_t heightInCtbs(const Sps& sps);
+inline unsigned ceilLog2(uint32_t value) {
+    unsigned bits = 0;
+    while ((uint64_t{1} << bits) < value)
+        ++bits;
+    return bits;
+}
 
-/// Reads the header of a slice segment NAL unit (an RBSP with its NAL header) with the syntax that the controls imply.
-/// `slice` is the header of the slice that a dependent segment continues, or null.
-Result<SliceHeader> parseSlice(std::span<const uint8_t> rbsp, const Sps& sps, const Pps& pps,
-                               const DecodeParams& params, const SliceHeader* slice);
+inline unsigned ctbLog2(const Sps& sps) {
+    return sps.log2_min_luma_coding_block_size_minus3 + 3u + sps.log2_diff_max_min_luma_coding_block_size;
+}
 
-/// The layout that every header written here has, whatever the stream's own is: all parameter sets have the id 0, the
-/// order count has 16 bits, every slice header says its reference picture set itself, and nothing is ever output
-/// (pic_output_flag 0): the picture of a packet is not asked for through the output.
-constexpr unsigned writtenPocBits = 16;
+inline bool has(uint64_t flags, uint64_t flag) {
+    return (flags & flag) != 0;
+}
 
-/// Parameter sets with their NAL headers, from the controls. A PPS fails for what the syntax cannot carry.
-std::vector<uint8_t> writeVps(const Sps& sps);
-std::vector<uint8_t> writeSps(const Sps& sps);
-Result<std::vector<uint8_t>> writePps(const Sps& sps, const Pps& pps, const ScalingMatrix* scaling);
+inline bool hasEntryPoints(const Pps& pps) {
+    return has(pps.flags, V4L2_HEVC_PPS_FLAG_TILES_ENABLED | V4L2_HEVC_PPS_FLAG_ENTROPY_CODING_SYNC_ENABLED);
+}
 
-/// What a slice segment is written as.
-struct WrittenPicture {
-    bool idr = false; ///< without any reference picture set; its order count is 0
-    int32_t poc = 0;
-    ReferenceSet references; ///< in written order counts
-};
+inline uint32_t widthInCtbs(const Sps& sps) {
+    return (sps.pic_width_in_luma_samples + (1u << ctbLog2(sps)) - 1) >> ctbLog2(sps);
+}
 
-/// The slice segment with a header of this layout and the data of `rbsp`.
-std::vector<uint8_t> writeSlice(const SliceHeader& header, const WrittenPicture& picture, const Sps& sps,
-                                const Pps& pps, std::span<const uint8_t> rbsp);
+inline uint32_t heightInCtbs(const Sps& sps) {
+    return (sps.pic_height_in_luma_samples + (1u << ctbLog2(sps)) - 1) >> ctbLog2(sps);
+}
 
 } // namespace daedalus::hevc
