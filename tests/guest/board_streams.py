@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: MIT
 """The part of board_test.py that runs in the guest: decodes streams and prints what the board made of them.
 
-board_streams.py CLIENT RUNS CODEC/FILE...: CLIENT is "kernel" (GStreamer, straight on the kernel) or "libva" (FFmpeg). One
-line of JSON for each stream and run: {"stream", "status", "jobs": {ENGINE: N}, "outcomes": {OUTCOME: N}, "stamps":
-[[job, bytes, crc]...], "pictures", "patterned", "log", "errors"}."""
+board_streams.py CASES.json: {"driver": DIR, "cases": [{"client", "codec", "stream", "knobs": {PARAMETER: VALUE}}]}. A client is "kernel"
+(GStreamer, straight on the kernel) or "libva" (FFmpeg). One line of JSON for each case: {"status", "jobs": {ENGINE: N},
+"outcomes": {OUTCOME: N}, "stamps": [[job, bytes, crc]...], "pictures", "patterned", "log", "errors", "kernel"}."""
 
 import collections
 import hashlib
 import itertools
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
 
 FAKEBOARD = '/sys/kernel/debug/fakeboard/'
+PARAMETERS = '/sys/module/fakeboard/parameters/'
 ELEMENTS = {'mpeg2': 'mpegvideoparse ! v4l2slmpeg2dec', 'h264': 'h264parse ! v4l2slh264dec',
             'hevc': 'h265parse ! v4l2slh265dec', 'vp8': 'ivfparse ! v4l2slvp8dec',
             'vp9': 'ivfparse ! vp9parse ! v4l2slvp9dec'}
@@ -33,6 +35,11 @@ def read(name):
         return file.read()
 
 
+def write(path, text):
+    with open(path, 'w', encoding='ascii') as file:
+        file.write(text)
+
+
 def kernel_command(codec, path):
     return ['gst-launch-1.0', '--no-fault', '-q', 'filesrc', 'location=' + path, '!', *ELEMENTS[codec].split(), '!',
             'multifilesink', f'location={OUT}/%05d']
@@ -47,13 +54,14 @@ def libva_command(_, path):
 CLIENTS = {'kernel': kernel_command, 'libva': libva_command}
 
 
-def decode(client, stream):
-    with open(FAKEBOARD + 'log', 'w', encoding='ascii') as file:
-        file.write('anew')
-    command = CLIENTS[client](stream.split('/')[0], os.path.join('fixtures', stream))
-    subprocess.run(['sh', '-c', f'rm -rf {OUT}; mkdir {OUT}'], check=True)
+def decode(case, driver):
+    write(FAKEBOARD + 'log', 'anew')
+    environment = dict(os.environ, LIBVA_DRIVERS_PATH=driver, LIBVA_DRIVER_NAME='v4l2_request')
+    command = CLIENTS[case['client']](case['codec'], case['stream'])
+    subprocess.run(['sh', '-c', f'rm -rf {OUT}; mkdir {OUT}; dmesg --clear'], check=True)
     try:
-        done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True, errors='replace')
+        done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True, errors='replace',
+                              env=environment)
         status, errors = done.returncode, done.stderr
     except subprocess.TimeoutExpired:
         status, errors = 'timeout', ''
@@ -70,16 +78,22 @@ def decode(client, stream):
         beyond_stamp = itertools.islice(zip(words, pattern(job, len(words))), 4, None)
         patterned += all(has == wants for has, wants in beyond_stamp)
     jobs = {line.split('@')[0]: int(line.split()[1]) for line in read('jobs').splitlines() if not line.endswith(' 0')}
-    print(json.dumps({'stream': stream, 'status': status, 'jobs': jobs, 'outcomes': outcomes, 'stamps': stamps,
-                      'pictures': len(os.listdir(OUT)), 'log': hashlib.md5(log.encode()).hexdigest(),
-                      'patterned': patterned, 'errors': errors[-2000:]}), flush=True)
+    told = subprocess.run(['dmesg'], check=True, capture_output=True, text=True, errors='replace').stdout
+    return {'status': status, 'jobs': jobs, 'outcomes': outcomes, 'stamps': stamps, 'pictures': len(os.listdir(OUT)),
+            'log': hashlib.md5(log.encode()).hexdigest(), 'patterned': patterned, 'errors': errors[-2000:],
+            'kernel': re.sub(r'(?m)^\[.*?\] ', '', told)}
 
 
 def main():
-    client, runs, *streams = sys.argv[1:]
-    for stream in streams:
-        for _ in range(int(runs)):
-            decode(client, stream)
+    with open(sys.argv[1], encoding='utf-8') as file:
+        settings = json.load(file)
+    for case in settings['cases']:
+        for knob, value in case['knobs'].items():
+            write(PARAMETERS + knob, str(value))
+        result = decode(case, settings['driver'])
+        for knob in case['knobs']:
+            write(PARAMETERS + knob, '0')
+        print(json.dumps(result), flush=True)
 
 
 if __name__ == '__main__':

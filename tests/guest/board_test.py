@@ -1,8 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The boards in the guest: each has its decoders, each decoder its jobs, and the job log is the same every time."""
+"""The boards in the guest: each has its decoders, each decoder its jobs, and the job log is the same every time.
+
+Each board is started once, and decodes all that is asked of it one after the other; the tests look at what came out."""
 
 import collections
+import concurrent.futures
+import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -36,26 +41,84 @@ ENGINES = {
     'imx8mq': {'h264': 'g1', 'mpeg2': 'g1', 'vp8': 'g1', 'hevc': 'g2', 'vp9': 'g2'},
     'h3': {'mpeg2': 'cedrus-mpeg2', 'h264': 'cedrus-h264', 'hevc': 'cedrus-h265', 'vp8': 'cedrus-vp8'},
 }
+# Jobs that the watchdog has to end, or that end with an error: board, codecs.
+FAILING = {'rk3399': ('h264', 'vp8'), 'rk3588': ('hevc',), 'rk3576': ('h264',), 'imx8mq': ('h264', 'vp9'),
+           'rk3288': ('mpeg2',), 'h3': ('h264', 'hevc', 'mpeg2')}
+HANGING = {'rk3399': ('h264',), 'rk3588': ('hevc',), 'imx8mq': ('vp8', 'vp9'), 'h3': ('mpeg2',)}
+LATE = {'rk3399': ('h264',), 'imx8mq': ('vp9',), 'h3': ('mpeg2',)}
+WITH_THE_DRIVER = {'rk3399': ('h264', 'vp8'), 'rk3576': ('hevc',), 'imx8mq': ('vp9',), 'h3': ('mpeg2',)}
+PATTERN = {'rk3399': ('vp8',)}
+BOARDS_AT_A_TIME = 2
 LIST_NODES = r'''
 for node in /dev/video*; do
     driver=$(v4l2-ctl -d $node --info | sed -n 's/.*Driver name *: //p' | head -1)
-    echo $driver: $(v4l2-ctl -d $node --list-formats-out | grep -o "'[A-Z0-9]*'" | tr -d "'" | sort)
+    echo node $driver: $(v4l2-ctl -d $node --list-formats-out | grep -o "'[A-Z0-9]*'" | tr -d "'" | sort)
 done'''
 
 
-def guest(board, *command, options=(), timeout=200):
-    arguments = [os.path.join(ROOT, 'scripts/guest'), 'run', '--board', board, '--timeout', str(timeout), *options, '--',
-                 *command]
-    return subprocess.run(arguments, capture_output=True, text=True, check=False, cwd=ROOT, timeout=timeout + 900)
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A stream that a board decodes; knobs of the board: pairs of name and value."""
+
+    codec: str
+    client: str = 'kernel'
+    knobs: tuple = ()
+    note: str = ''  # tells cases apart that are the same but for their place
 
 
-def decode(board, *codecs, client='kernel', runs=1, options=()):
-    """What a client makes the board do: a list of the objects of board_streams.py."""
-    result = guest(board, 'python3', 'tests/guest/board_streams.py', client, str(runs),
-                   *(STREAMS[codec] for codec in codecs), options=options)
-    if result.returncode:
-        raise AssertionError(f'{board}: the guest ended with {result.returncode}:\n{result.stderr}')
-    return [json.loads(line) for line in result.stdout.splitlines()]
+def cases_of(board):
+    """All that is asked of a board, in this order: what is without knobs follows what has gone wrong."""
+    for codecs, client, knobs in ((FAILING, 'kernel', (('fail_every', 5),)), (HANGING, 'kernel', (('hang_every', 7),)),
+                                  (LATE, 'kernel', (('delay_ms', 2500),)), (PATTERN, 'kernel', (('pattern', 1),)),
+                                  (WITH_THE_DRIVER, 'libva', (('fail_every', 5),)),
+                                  (WITH_THE_DRIVER, 'libva', (('hang_every', 5),))):
+        for codec in codecs.get(board, ()):
+            yield Case(codec, client, knobs)
+            yield Case(codec, client, note=f'after {knobs}')
+    for codec in sorted(ENGINES[board], key='h264'.__eq__):  # H.264 last: its log stays
+        yield Case(codec, 'libva')
+        yield Case(codec)
+        yield Case(codec, note='again')
+
+
+class Boards:
+    """What came out: by board, nodes, and results by case."""
+
+    nodes, results, logs = {}, {}, []
+
+
+def setUpModule():  # pylint: disable=invalid-name  # as unittest wants it
+    folder = tempfile.mkdtemp(prefix='board_test.')
+    unittest.addModuleCleanup(shutil.rmtree, folder)
+    if not os.path.exists(DRIVER):
+        raise unittest.SkipTest(f'{DRIVER} is not built')
+    shutil.copy(DRIVER, folder)  # alone: a guest shares whole folders
+    with concurrent.futures.ThreadPoolExecutor(BOARDS_AT_A_TIME) as pool:
+        again = pool.submit(run, 'rk3399', [Case('h264')], folder, 'again')
+        for board, (nodes, results) in zip(NODES, pool.map(lambda board: run(board, [*cases_of(board)], folder), NODES)):
+            Boards.nodes[board], Boards.results[board] = nodes, results
+        again.result()
+    for name in 'rk3399', 'rk3399again':
+        with open(os.path.join(folder, f'{name}.log'), encoding='ascii') as file:
+            Boards.logs.append(file.read())
+
+
+def run(board, cases, folder, name=''):
+    """Starts a board. Returns its nodes as lines, and results by case."""
+    path = os.path.join(folder, f'{board}{name}')
+    with open(path + '.json', 'w', encoding='utf-8') as file:
+        json.dump({'driver': folder, 'cases': [
+            {'client': case.client, 'codec': case.codec, 'stream': f'fixtures/{STREAMS[case.codec]}',
+             'knobs': dict(case.knobs)} for case in cases]}, file)
+    done = subprocess.run(
+        [os.path.join(ROOT, 'scripts/guest'), 'run', '--board', board, '--timeout', '600', '--share', folder, '--job-log',
+         path + '.log', '--', 'sh', '-c', f'{LIST_NODES}; exec python3 tests/guest/board_streams.py {path}.json'],
+        capture_output=True, text=True, check=False, cwd=ROOT, timeout=1500)
+    if done.returncode:
+        raise AssertionError(f'{board}: the guest ended with {done.returncode}:\n{done.stdout}{done.stderr}')
+    lines = done.stdout.splitlines()
+    nodes = [line.removeprefix('node ') for line in lines if line.startswith('node ')]
+    return nodes, dict(zip(cases, (json.loads(line) for line in lines[len(nodes):]), strict=True))
 
 
 def probe(stream, *what):
@@ -63,12 +126,14 @@ def probe(stream, *what):
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+@functools.cache
 def packets(stream):
     """Each packet of a stream: its CRC-32, and its place in the file."""
     rows = probe(stream, '-show_packets', '-show_data_hash', 'CRC32')['packets']
     return [(int(row['data_hash'].split(':')[1], 16), row.get('pos')) for row in rows]
 
 
+@functools.cache
 def display_order(stream):
     """The number of the job that each picture comes from, in the order of display, as the software decoder has it."""
     places = [place for _, place in packets(stream)]
@@ -76,135 +141,114 @@ def display_order(stream):
     return [places.index(frame['pkt_pos']) + 1 for frame in frames]
 
 
-class Boards(unittest.TestCase):
+class Outcomes(unittest.TestCase):
+    """What became of the streams."""
+
+    def each(self, codecs_of, client='kernel', knobs=(), note=''):
+        """Results of all boards that the table has."""
+        for board, codecs in codecs_of.items():
+            for codec in codecs:
+                yield board, codec, Boards.results[board][Case(codec, client, knobs, note)]
+
+    def check_good(self, board, codec, result, engine=None):
+        """Every picture is a job of the right engine, in the right order."""
+        order = display_order(STREAMS[codec])
+        self.assertEqual((result['status'], result['jobs'], result['outcomes'], result['pictures']),
+                         (0, {engine or ENGINES[board][codec]: len(order)}, {'done': len(order)}, len(order)),
+                         result['errors'])
+        self.assertEqual([job for job, _, _ in result['stamps']], order)
+
+    def check_faulty(self, codecs_of, knob, check, client='kernel'):
+        """check(codec, result) of each stream with the knob; the one after it is good."""
+        for board, codec, result in self.each(codecs_of, client, (knob,)):
+            with self.subTest(board=board, codec=codec):
+                check(codec, result)
+                self.check_good(board, codec, Boards.results[board][Case(codec, client, note=f'after {(knob,)}')])
+
+
+class Kernel(Outcomes):
+    """GStreamer, straight on the kernel."""
+
     def test_nodes(self):
-        for board, nodes in NODES.items():
+        for board, lines in Boards.nodes.items():
             with self.subTest(board):
                 found = collections.defaultdict(list)
-                for line in guest(board, 'sh', '-c', LIST_NODES).stdout.splitlines():
-                    driver, formats = line.split(':')
+                for driver, formats in (line.split(':') for line in lines):
                     if set(formats.split()) & set('MG2S S264 S265 VP8F VP9F AV1F'.split()):
                         found[driver].append(formats.strip())
-                self.assertEqual({driver: ' / '.join(formats) for driver, formats in found.items()}, nodes)
+                self.assertEqual({driver: ' / '.join(formats) for driver, formats in found.items()}, NODES[board])
 
     def test_streams(self):
-        """Each codec twice: every picture is a job of the right engine, in the right order, and the logs are equal."""
-        order = {codec: display_order(stream) for codec, stream in STREAMS.items()}
-        for board, engines in ENGINES.items():
-            results = decode(board, *engines, runs=2)
-            self.assertEqual(len(results), 2 * len(engines))
-            for codec, first, second in zip(engines, results[::2], results[1::2]):
-                with self.subTest(board=board, codec=codec):
-                    count = len(order[codec])
-                    self.assertEqual((first['status'], first['jobs'], first['outcomes'], first['pictures']),
-                                     (0, {engines[codec]: count}, {'done': count}, count))
-                    self.assertEqual([job for job, _, _ in first['stamps']], order[codec])
-                    self.assertEqual(first, second)
+        """Each codec twice, and the logs are equal."""
+        for board, codec, result in self.each(ENGINES):
+            with self.subTest(board=board, codec=codec):
+                self.check_good(board, codec, result)
+                self.assertEqual(Boards.results[board][Case(codec, note='again')], result)
 
     def test_bitstream(self):
         """VP8 and VP9 go to the hardware as they are: what it was pointed at is what is in the file."""
-        for board, codec in (('rk3399', 'vp8'), ('rk3399', 'vp9'), ('imx8mq', 'vp8'), ('h3', 'vp8')):
+        for board, codec, result in self.each({'rk3399': ('vp8', 'vp9'), 'imx8mq': ('vp8',), 'h3': ('vp8',)}):
             with self.subTest(board=board, codec=codec):
-                seen = [crc for _, _, crc in decode(board, codec)[0]['stamps']]
-                self.assertEqual(seen, [crc for crc, _ in packets(STREAMS[codec])])
+                self.assertEqual([crc for _, _, crc in result['stamps']], [crc for crc, _ in packets(STREAMS[codec])])
 
     def test_log_file(self):
-        """Another boot gives the same log, as a file, and with addresses that say what they are of."""
-        logs = []
-        with tempfile.TemporaryDirectory(prefix='board_test.') as folder:
-            for name in ('first', 'second'):
-                path = os.path.join(folder, name)
-                decode('rk3399', 'h264', options=('--job-log', path))
-                with open(path, encoding='ascii') as file:
-                    logs.append(file.read())
-        self.assertEqual(logs[0], logs[1])
+        """Another boot, in which nothing went wrong before, gives the same log, with addresses that say what they are of."""
+        self.assertEqual(*Boards.logs)
         for line in ('rkvdec 1 reg 0x01c/out out+0x0', 'rkvdec 2 reg 0x028/ref0 frame1+0xe',
                      'rkvdec 12 reg 0x010/stream stream+0x0', 'rkvdec 1 reg 0x0a8/pps table@0x018+0x1160'):
-            self.assertIn(line + '\n', logs[0])
+            self.assertIn(line + '\n', Boards.logs[0])
 
     def test_pattern(self):
-        results = decode('rk3399', 'vp8', options=('--module-arg', 'pattern=1'))
-        self.assertEqual((results[0]['pictures'], results[0]['patterned']), (12, 12))
-        self.assertEqual(decode('rk3399', 'vp8')[0]['patterned'], 0)
-
-
-class Faults(unittest.TestCase):
-    BOARDS = {'rk3399': ('h264', 'vp8'), 'rk3588': ('hevc',), 'rk3576': ('h264',), 'imx8mq': ('h264', 'vp9'),
-              'rk3288': ('mpeg2',), 'h3': ('h264', 'hevc', 'mpeg2')}
+        for knobs, patterned in ((('pattern', 1),), 12), ((), 0):
+            for _, _, result in self.each(PATTERN, knobs=knobs):
+                self.assertEqual((result['pictures'], result['patterned']), (12, patterned))
 
     def test_failing_jobs(self):
-        for board, codecs in self.BOARDS.items():
-            for codec, result in zip(codecs, decode(board, *codecs, options=('--module-arg', 'fail_every=5'))):
-                with self.subTest(board=board, codec=codec):
-                    self.assertEqual(result['outcomes'], {'done': 10, 'failed': 2})
+        self.check_faulty(FAILING, ('fail_every', 5), lambda _, result: self.assertEqual(
+            result['outcomes'], {'done': 10, 'failed': 2}))
 
-    def watchdog(self, knob, value, cases):
-        """The driver's watchdog ends the job, and the next stream decodes. Returns what became of the first one."""
-        for board, codec in cases:
-            with self.subTest(board=board, codec=codec), tempfile.NamedTemporaryFile('r') as dmesg:
-                path = '/sys/module/fakeboard/parameters/' + knob
-                decode_once = f'python3 tests/guest/board_streams.py kernel 1 {STREAMS[codec]}'
-                result = guest(board, 'sh', '-c', f'echo {value} >{path}; {decode_once}; echo 0 >{path}; {decode_once}',
-                               options=('--dmesg', dmesg.name))
-                stopped, after = [json.loads(line) for line in result.stdout.splitlines()]
-                self.assertRegex(dmesg.read(), '(?i)timed out|timeout')
-                self.assertEqual((after['status'], after['outcomes']), (0, {'done': 12}))
-                yield stopped
+    def check_stopped(self, result):
+        self.assertRegex(result['kernel'], '(?i)timed out|timeout')
 
     def test_hanging_jobs(self):
-        cases = (('rk3399', 'h264'), ('rk3588', 'hevc'), ('imx8mq', 'vp8'), ('imx8mq', 'vp9'), ('h3', 'mpeg2'))
-        for stopped in self.watchdog('hang_every', 7, cases):
-            self.assertEqual(stopped['outcomes']['hung'], 1)
+        def check(_, result):
+            self.assertEqual(result['outcomes']['hung'], 1)
+            self.check_stopped(result)
+        self.check_faulty(HANGING, ('hang_every', 7), check)
 
     def test_late_jobs(self):
         """Nothing comes from a decoder that the watchdog has switched off, not even late."""
-        for stopped in self.watchdog('delay_ms', 2500, (('rk3399', 'h264'), ('imx8mq', 'vp9'), ('h3', 'mpeg2'))):
-            self.assertEqual(stopped['stamps'], [])
+        def check(_, result):
+            self.assertGreaterEqual(sum(result['jobs'].values()), 1)
+            self.assertEqual(result['stamps'], [])
+            self.check_stopped(result)
+        self.check_faulty(LATE, ('delay_ms', 2500), check)
 
 
-class WithTheDriver(unittest.TestCase):
+class WithTheDriver(Outcomes):
     """The same through libva: FFmpeg, which ends at the first picture that is reported as damaged."""
 
-    @classmethod
-    def setUpClass(cls):
-        if not os.path.exists(DRIVER):
-            raise unittest.SkipTest(f'{DRIVER} is not built')
-        cls.folder = tempfile.mkdtemp(prefix='board_test.')
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        shutil.copy(DRIVER, cls.folder)
-
-    def decode(self, board, *codecs, options=()):
-        return decode(board, *codecs, client='libva',
-                      options=('--share', self.folder, '--env', f'LIBVA_DRIVERS_PATH={self.folder}', '--env',
-                               'LIBVA_DRIVER_NAME=v4l2_request', *options))
-
     def test_streams(self):
-        """Every picture is a job of the right engine, in the right order. RK3588 has H.264 twice: the larger is taken."""
-        for board, engines in ENGINES.items():
-            for codec, result in zip(engines, self.decode(board, *engines)):
-                with self.subTest(board=board, codec=codec):
-                    order = display_order(STREAMS[codec])
-                    engine = 'vdpu381' if (board, codec) == ('rk3588', 'h264') else engines[codec]
-                    self.assertEqual((result['status'], result['jobs'], result['outcomes'], result['pictures']),
-                                     (0, {engine: len(order)}, {'done': len(order)}, len(order)), result['errors'])
-                    self.assertEqual([job for job, _, _ in result['stamps']], order)
-
-    def faulty(self, knob, outcome):
-        """Where every 5th job goes wrong, all pictures before the first of them in display are good, and it is not."""
-        for board, codec in (('rk3399', 'h264'), ('rk3399', 'vp8'), ('rk3576', 'hevc'), ('imx8mq', 'vp9'), ('h3', 'mpeg2')):
+        """RK3588 has H.264 twice: the larger is taken."""
+        for board, codec, result in self.each(ENGINES, 'libva'):
             with self.subTest(board=board, codec=codec):
-                order = display_order(STREAMS[codec])
-                faulty, = self.decode(board, codec, options=('--module-arg', f'{knob}=5'))
-                self.assertGreaterEqual(faulty['outcomes'][outcome], 1)
-                self.assertNotEqual(faulty['status'], 0)
-                first = min(at for at, job in enumerate(order) if job % 5 == 0)
-                self.assertEqual([job for job, _, _ in faulty['stamps']], order[:first])
+                self.check_good(board, codec, result, 'vdpu381' if (board, codec) == ('rk3588', 'h264') else None)
+
+    def check_cut_short(self, knob, outcome):
+        """Where every 5th job goes wrong, all pictures before the first of them in display are good, and it is not."""
+        def check(codec, result):
+            order = display_order(STREAMS[codec])
+            self.assertGreaterEqual(result['outcomes'][outcome], 1)
+            self.assertNotEqual(result['status'], 0)
+            first = min(at for at, job in enumerate(order) if job % 5 == 0)
+            self.assertEqual([job for job, _, _ in result['stamps']], order[:first])
+        self.check_faulty(WITH_THE_DRIVER, (knob, 5), check, 'libva')
 
     def test_failing_jobs(self):
-        self.faulty('fail_every', 'failed')
+        self.check_cut_short('fail_every', 'failed')
 
     def test_hanging_jobs(self):
-        self.faulty('hang_every', 'hung')
+        self.check_cut_short('hang_every', 'hung')
 
 
 if __name__ == '__main__':
