@@ -32,10 +32,10 @@ PARSERS = {
 }
 VA_DECODERS = {'mpeg2': 'vampeg2dec', 'h264': 'vah264dec', 'hevc': 'vah265dec', 'vp8': 'vavp8dec', 'vp9': 'vavp9dec'}
 GST_FORMATS = {'nv12': 'NV12', 'p010le': 'P010_10LE'}
-# What a device has packed, GStreamer hands on packed; what is P010 passes through. identity has the decoder copy pictures out
+# What a device has packed or in tiles, GStreamer hands on so; what is P010 or NV12 passes through. identity has the decoder copy pictures out
 # of the device's memory: where a row there is longer than the picture, videoconvert of GStreamer 1.28 takes the whole row for
 # the picture, and scales it down.
-TO_P010 = ('!', 'identity', 'drop-allocation=true', '!', 'videoconvert', 'chroma-mode=none', 'dither=none')
+UNPACK = ('!', 'identity', 'drop-allocation=true', '!', 'videoconvert', 'chroma-mode=none', 'dither=none')
 # What FFmpeg says when its hardware decoder is not used after all.
 FALLBACK = re.compile(
     r'Failed setup for format vaapi|hwaccel initialisation returned error|No support for codec \w+ profile'
@@ -110,7 +110,7 @@ def gst_command(task):
         'location=' + task['path'],
         '!',
         *gst_elements(task).split(),
-        *(TO_P010 if task['convert'] else ()),
+        *(UNPACK if task['convert'] else ()),
         '!',
         'video/x-raw,format=' + GST_FORMATS[task['format']],
         '!',

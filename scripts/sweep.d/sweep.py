@@ -118,6 +118,13 @@ def wanted_columns(stream, options):
     return options.columns
 
 
+def needs_conversion(stream, options):
+    """Whether GStreamer, straight on the device, has the pictures in another form than clients of libva."""
+    if stream.format == 'p010le':
+        return options.board not in boards.WRITE_P010
+    return 'eight_bit=mm21' in options.module_arg
+
+
 def make_tasks(streams, options):
     """One task for each stream and way; the elementary stream is made here, where FFmpeg's demuxers are."""
     tasks, owners = [], {}
@@ -134,7 +141,7 @@ def make_tasks(streams, options):
                 'path': path,
                 'format': stream.format,
                 'mismatch': stream.mismatch,
-                'convert': stream.format == 'p010le' and column != 'libva' and options.board not in boards.WRITE_P010,
+                'convert': needs_conversion(stream, options) and column != 'libva',
                 'high_bits': stream.format == 'p010le' and options.board in boards.WRITE_P010,
             }
             tasks.append(task)

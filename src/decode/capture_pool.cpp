@@ -48,7 +48,7 @@ Result<CapturePool::Slot*> CapturePool::bind(const std::shared_ptr<Surface>& sur
 }
 
 Result<void> CapturePool::queue(Slot& slot, const FrameMemory& memory, uint64_t timestamp) {
-    auto queued = device_.queueCapture(slot.index, memory.fd(), memory.layout().size);
+    auto queued = device_.queueCapture(slot.index, memory.pieces());
     slot.queued = queued.has_value();
     slot.timestamp = slot.queued ? timestamp : 0;
     return queued;

@@ -22,9 +22,7 @@ codec::DeviceControls probeControls(const v4l2::Device& device, const codec::Cod
 const PixelFormat* firstUsableFormat(const v4l2::Device& device, uint8_t bitDepth) {
     const auto offered = device.formats(v4l2::QueueType::Capture);
     for (const PixelFormat& row : pixelFormats)
-        // A surface is one piece of memory.
-        if (row.bitDepth == bitDepth && row.memoryPlanes == 1 &&
-            std::find(offered.begin(), offered.end(), row.v4l2) != offered.end())
+        if (row.bitDepth == bitDepth && std::find(offered.begin(), offered.end(), row.v4l2) != offered.end())
             return &row;
     return nullptr;
 }
@@ -49,9 +47,11 @@ v4l2::FrameSizes probeSizes(v4l2::Device& device, uint32_t fourcc) {
     const PixelFormat* pixels = firstUsableFormat(device, 8);
     if (!pixels)
         return sizes;
-    const auto capture = device.setFormat(
-        v4l2::QueueType::Capture,
-        {.fourcc = pixels->v4l2, .width = output->width, .height = output->height, .planeCount = 1, .planes = {}});
+    const auto capture = device.setFormat(v4l2::QueueType::Capture, {.fourcc = pixels->v4l2,
+                                                                     .width = output->width,
+                                                                     .height = output->height,
+                                                                     .planeCount = pixels->memoryPlanes,
+                                                                     .planes = {}});
     if (capture)
         limit(capture->width, capture->height);
     return sizes;
@@ -138,6 +138,19 @@ ProbeReport::Node probeNode(const v4l2::DecoderNode& node, std::vector<Decoder>&
     return report;
 }
 
+// The layout of a CAPTURE buffer; nothing if it contradicts itself.
+std::optional<Layout> layoutOf(const PixelFormat& pixels, const v4l2::Format& capture) {
+    uint64_t size = capture.planes[0].sizeimage, second = 0;
+    if (pixels.memoryPlanes > 1) {
+        second = os::wholePages(size);
+        size = second + capture.planes[1].sizeimage;
+    }
+    if (size > UINT32_MAX)
+        return std::nullopt;
+    return Layout::ofDevice(pixels, capture.width, capture.height, capture.planes[0].bytesperline,
+                            static_cast<uint32_t>(size), static_cast<uint32_t>(second));
+}
+
 } // namespace
 
 ProbeReport probeDecoders() {
@@ -221,18 +234,18 @@ Result<NegotiatedFormat> negotiate(v4l2::Device& device, const Decoder& decoder,
     auto capture = device.setFormat(v4l2::QueueType::Capture, {.fourcc = pixels->v4l2,
                                                                .width = std::max(output->width, wanted.frameWidth),
                                                                .height = std::max(output->height, wanted.frameHeight),
+                                                               .planeCount = pixels->memoryPlanes,
                                                                .planes = {{{.bytesperline = wanted.pitch}}}});
     if (!capture)
         return tl::unexpected(std::move(capture).error());
-    if (capture->fourcc != pixels->v4l2 || capture->planeCount != 1)
+    if (capture->fourcc != pixels->v4l2 || capture->planeCount != pixels->memoryPlanes)
         return fail(ErrorKind::Unsupported,
                     strprintf("turned CAPTURE format %s into %s with %u memory planes", pixels->name,
                               fourccName(capture->fourcc).c_str(), capture->planeCount));
     if (capture->width < wanted.width || capture->height < wanted.height)
         return fail(ErrorKind::Unsupported, strprintf("has pictures of %ux%u for %ux%u", capture->width,
                                                       capture->height, wanted.width, wanted.height));
-    const auto layout = Layout::ofDevice(*pixels, capture->width, capture->height, capture->planes[0].bytesperline,
-                                         capture->planes[0].sizeimage);
+    const auto layout = layoutOf(*pixels, *capture);
     if (!layout)
         return fail(ErrorKind::Unsupported,
                     strprintf("has %u bytes per line for %ux%u in %s", capture->planes[0].bytesperline, capture->width,

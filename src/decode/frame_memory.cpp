@@ -30,6 +30,18 @@ bool isDmaBuf(int fd) {
     return v4l2::callIoctl(fd, DMA_BUF_IOCTL_SYNC, &nothing) == EINVAL;
 }
 
+bool waitForFences(int fd, os::Deadline deadline) {
+    for (;;) {
+        pollfd fences{.fd = fd, .events = POLLOUT, .revents = 0}; // POLLIN would be for writers alone
+        const int ready = ::poll(&fences, 1, deadline.pollTimeout());
+        // An exporter that cannot be polled has no fences that anybody could wait for.
+        if (ready > 0 || (ready < 0 && errno != EINTR))
+            return true;
+        if (ready == 0)
+            return false;
+    }
+}
+
 } // namespace
 
 Result<std::shared_ptr<FrameMemory>> FrameMemory::allocate(const Decoder& decoder, const StreamFormat& format) {
@@ -42,10 +54,14 @@ Result<std::shared_ptr<FrameMemory>> FrameMemory::allocate(const Decoder& decode
     auto index = device->createBuffer(v4l2::QueueType::Capture, V4L2_MEMORY_MMAP, formats->capture);
     if (!index)
         return tl::unexpected(std::move(index).error());
-    auto fd = device->exportBuffer(v4l2::QueueType::Capture, *index);
-    if (!fd)
-        return tl::unexpected(std::move(fd).error());
-    return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(*fd), formats->layout));
+    std::vector<os::UniqueFd> fds;
+    for (uint32_t plane = 0; plane < formats->capture.planeCount; plane++) {
+        auto fd = device->exportBuffer(v4l2::QueueType::Capture, *index, plane);
+        if (!fd)
+            return tl::unexpected(std::move(fd).error());
+        fds.push_back(std::move(*fd));
+    }
+    return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(fds), formats->layout));
 }
 
 Result<std::shared_ptr<FrameMemory>> FrameMemory::import(int fd, const Layout& layout) {
@@ -63,7 +79,9 @@ Result<std::shared_ptr<FrameMemory>> FrameMemory::import(int fd, const Layout& l
                                                            static_cast<long long>(size), layout.size));
     Layout whole = layout;
     whole.size = static_cast<uint32_t>(std::min<uint64_t>(static_cast<uint64_t>(size), UINT32_MAX));
-    return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(own), whole));
+    std::vector<os::UniqueFd> fds;
+    fds.push_back(std::move(own));
+    return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(fds), whole));
 }
 
 Result<void> FrameMemory::checkLayout(const Decoder& decoder, const StreamFormat& format, const Layout& layout) {
@@ -81,36 +99,48 @@ Result<void> FrameMemory::checkLayout(const Decoder& decoder, const StreamFormat
     return {};
 }
 
-bool FrameMemory::waitUntilUnused(os::Deadline deadline) const {
-    for (;;) {
-        pollfd fences{.fd = fd(), .events = POLLOUT, .revents = 0}; // POLLIN would be for writers alone
-        const int ready = ::poll(&fences, 1, deadline.pollTimeout());
-        // An exporter that cannot be polled has no fences that anybody could wait for.
-        if (ready > 0 || (ready < 0 && errno != EINTR))
-            return true;
-        if (ready == 0)
-            return false;
+std::vector<v4l2::Device::DmaBuf> FrameMemory::pieces() const {
+    std::vector<v4l2::Device::DmaBuf> pieces;
+    for (size_t i = 0; i < fds_.size(); i++) {
+        const size_t end = i + 1 < fds_.size() ? begin(i + 1) : layout_.size;
+        pieces.push_back({fds_[i].get(), static_cast<uint32_t>(end - begin(i))});
     }
+    return pieces;
+}
+
+bool FrameMemory::waitUntilUnused(os::Deadline deadline) const {
+    return std::ranges::all_of(fds_, [&](const os::UniqueFd& fd) { return waitForFences(fd.get(), deadline); });
 }
 
 Result<FrameMemory::View> FrameMemory::view(const std::shared_ptr<FrameMemory>& memory, Access access) {
     {
         const std::lock_guard lock(memory->mutex_);
-        if (!memory->mapping_.valid())
-            memory->mapping_ = os::Mapping::map(memory->fd(), memory->layout_.size);
+        if (!memory->mapping_.valid()) {
+            std::vector<os::Mapping::Piece> pieces;
+            for (size_t i = 0; i < memory->fds_.size(); i++)
+                pieces.push_back({memory->fds_[i].get(), memory->begin(i)});
+            memory->mapping_ = os::Mapping::map(pieces, memory->layout_.size);
+        }
         if (!memory->mapping_.valid())
             return v4l2::ioctlError("mmap", errno, "dma-buf");
     }
     const uint64_t flags = access == Access::Read ? DMA_BUF_SYNC_READ : DMA_BUF_SYNC_RW;
-    if (const int error = syncDmaBuf(memory->fd(), DMA_BUF_SYNC_START | flags))
+    for (auto fd = memory->fds_.begin(); fd != memory->fds_.end(); ++fd) {
+        const int error = syncDmaBuf(fd->get(), DMA_BUF_SYNC_START | flags);
+        if (!error)
+            continue;
+        while (fd != memory->fds_.begin())
+            syncDmaBuf((--fd)->get(), DMA_BUF_SYNC_END | flags);
         return v4l2::ioctlError("DMA_BUF_IOCTL_SYNC", error, "start");
+    }
     return View(memory, flags);
 }
 
 FrameMemory::View::~View() {
     // An error here cannot be told to anybody and changes nothing: the CPU is done with the memory either way.
     if (memory_)
-        syncDmaBuf(memory_->fd(), DMA_BUF_SYNC_END | flags_);
+        for (const os::UniqueFd& fd : memory_->fds_)
+            syncDmaBuf(fd.get(), DMA_BUF_SYNC_END | flags_);
 }
 
 } // namespace v4l2_request::decode

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <vector>
 
 #include "decode/decoder.h"
 #include "format/pixel_format.h"
@@ -15,8 +16,9 @@
 
 namespace v4l2_request::decode {
 
-// The memory of one picture: a dma-buf and where the colour planes lie in it. It belongs to a surface, not to a queue:
-// clients export surfaces before they decode, and read them after the decoder is gone.
+// The memory of one picture: a dma-buf, or one for luma and one for chroma, and where the colour planes lie in it. It
+// belongs to a surface, not to a queue: clients export surfaces before they decode, and read them after the decoder is
+// gone.
 class FrameMemory {
 public:
     enum class Access { Read, ReadWrite };
@@ -47,9 +49,10 @@ public:
     // Whether this decoder can write memory of this layout for streams of this format.
     static Result<void> checkLayout(const Decoder& decoder, const StreamFormat& format, const Layout& layout);
 
-    int fd() const { return fd_.get(); }
-    // Another descriptor of the same dma-buf, for a client.
-    os::UniqueFd duplicateFd() const { return fd_.duplicate(); }
+    // As the device takes them.
+    std::vector<v4l2::Device::DmaBuf> pieces() const;
+    // Another descriptor of the first dma-buf, for a client. Formats with a second one have no name for other devices.
+    os::UniqueFd duplicateFd() const { return fds_.front().duplicate(); }
     const Layout& layout() const { return layout_; }
 
     // Waits until nobody reads or writes the memory any more, as far as the fences of the dma-buf tell; false if the
@@ -60,12 +63,13 @@ public:
     static Result<View> view(const std::shared_ptr<FrameMemory>& memory, Access access);
 
 private:
-    FrameMemory(os::UniqueFd fd, const Layout& layout) : fd_(std::move(fd)), layout_(layout) {}
+    FrameMemory(std::vector<os::UniqueFd> fds, const Layout& layout) : fds_(std::move(fds)), layout_(layout) {}
+    size_t begin(size_t piece) const { return piece ? layout_.secondPiece : 0; }
 
-    os::UniqueFd fd_;
+    std::vector<os::UniqueFd> fds_;
     Layout layout_;
     std::mutex mutex_;
-    os::Mapping mapping_; // made at the first view, kept
+    os::Mapping mapping_; // made at the first view, kept; all pieces behind one another
 };
 
 } // namespace v4l2_request::decode

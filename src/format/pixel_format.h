@@ -271,7 +271,8 @@ constexpr const PixelFormat* findByRt(uint32_t rtFormat) {
     return nullptr;
 }
 
-// Where the colour planes of a picture lie in one piece of memory, bytes.
+// Where the colour planes of a picture lie in memory, bytes. Two pieces of memory count as one, the second behind the
+// first, for so they are mapped.
 struct Layout {
     const PixelFormat* format = nullptr;
     uint32_t width = 0; // of the memory, pixels: the picture's size, aligned as the device needs it
@@ -281,6 +282,7 @@ struct Layout {
     // From one row to the next; with tiles, of a row of pixels, so that a row of tiles takes as many times that as it
     // has rows; with columns, the number of rows from one column to the next.
     std::array<uint32_t, 3> pitches{};
+    uint32_t secondPiece = 0; // where the memory that chroma has of its own begins; 0: all is in one piece
 
     // The DRM modifier; columns have their height in it.
     constexpr uint64_t modifier() const {
@@ -292,7 +294,7 @@ struct Layout {
     // defines the formats with one memory plane (Documentation/userspace-api/media/v4l/pixfmt-yuv-planar.rst).
     static constexpr Layout linear(const PixelFormat& format, uint32_t width, uint32_t height, uint32_t bytesperline,
                                    uint32_t size) {
-        Layout layout{&format, width, height, size, {}, {}};
+        Layout layout{&format, width, height, size, {}, {}, 0};
         uint64_t offset = 0;
         for (unsigned i = 0; i < format.planeCount; i++) {
             const PixelFormat::Plane& plane = format.planes[i];
@@ -307,11 +309,16 @@ struct Layout {
     // The memory of a device, from the answer to VIDIOC_S_FMT. Nothing if the picture does not fit into such rows: then
     // the two sides do not mean the same format. Every sample of the picture lies within `size` bytes.
     static constexpr std::optional<Layout> ofDevice(const PixelFormat& format, uint32_t width, uint32_t height,
-                                                    uint32_t bytesperline, uint32_t size) {
+                                                    uint32_t bytesperline, uint32_t size, uint32_t secondPiece = 0) {
         const Arrangement& memory = format.arrangement;
-        Layout layout{&format, width, height, 0, {}, {}};
+        Layout layout{&format, width, height, 0, {}, {}, secondPiece};
         uint64_t end = 0;
         for (unsigned i = 0; i < format.planeCount; i++) {
+            if (i == 1 && secondPiece) {
+                if (end > secondPiece)
+                    return std::nullopt;
+                end = secondPiece;
+            }
             const uint32_t row = memory.rowBytes(format.rowSamples(i, width), format.bytesPerSample());
             const uint32_t rows = format.rows(i, height);
             layout.offsets[i] = static_cast<uint32_t>(end);
@@ -341,7 +348,8 @@ struct Layout {
 
     // Whether memory of this layout can be used where a device asks for the other.
     constexpr bool serves(const Layout& needed) const {
-        return format == needed.format && offsets == needed.offsets && pitches == needed.pitches && size >= needed.size;
+        return format == needed.format && offsets == needed.offsets && pitches == needed.pitches &&
+               secondPiece == needed.secondPiece && size >= needed.size;
     }
 };
 

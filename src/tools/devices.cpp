@@ -119,7 +119,7 @@ std::string describeBuffers(const decode::Decoder& decoder, uint32_t width, uint
     const v4l2::Format& capture = formats->capture;
     return strprintf("OUTPUT %u bytes; CAPTURE %s %ux%u pitch %u of %u bytes", formats->output.planes[0].sizeimage,
                      fourccName(capture.fourcc).c_str(), capture.width, capture.height, capture.planes[0].bytesperline,
-                     capture.planes[0].sizeimage);
+                     capture.planes[0].sizeimage + (capture.planeCount > 1 ? capture.planes[1].sizeimage : 0));
 }
 
 Json describeSizes(const decode::Decoder& decoder) {

@@ -280,14 +280,16 @@ Result<void> Device::queueOutput(const OutputBuffer& output) {
     return {};
 }
 
-Result<void> Device::queueCapture(uint32_t index, int dmabufFd, uint32_t length) {
-    KernelBuffer kernel(bufferType(QueueType::Capture), multiplanar_, V4L2_MEMORY_DMABUF, index, 1);
-    if (multiplanar_) {
-        kernel.planes[0].m.fd = dmabufFd;
-        kernel.planes[0].length = length;
-    } else {
-        kernel.buffer.m.fd = dmabufFd;
-        kernel.buffer.length = length;
+Result<void> Device::queueCapture(uint32_t index, std::span<const DmaBuf> planes) {
+    KernelBuffer kernel(bufferType(QueueType::Capture), multiplanar_, V4L2_MEMORY_DMABUF, index,
+                        static_cast<uint32_t>(planes.size()));
+    for (size_t i = 0; multiplanar_ && i < planes.size(); i++) {
+        kernel.planes[i].m.fd = planes[i].fd;
+        kernel.planes[i].length = planes[i].length;
+    }
+    if (!multiplanar_) {
+        kernel.buffer.m.fd = planes[0].fd;
+        kernel.buffer.length = planes[0].length;
     }
     if (const int error = callIoctl(fd_.get(), VIDIOC_QBUF, &kernel.buffer))
         return ioctlError("VIDIOC_QBUF", error, queueName(QueueType::Capture));

@@ -90,6 +90,18 @@ TEST(Layout, OfDevices) {
     }
 }
 
+// MediaTek's luma and chroma have memory of their own, which is mapped behind that of luma.
+TEST(Layout, OfTwoPieces) {
+    const PixelFormat& mm21 = *findByV4l2(V4L2_PIX_FMT_MM21);
+    constexpr uint32_t luma = 192 * 160, page = 4096, second = (luma + page - 1) / page * page;
+    const auto layout = Layout::ofDevice(mm21, 192, 160, 192, second + luma / 2, second);
+    ASSERT_TRUE(layout);
+    EXPECT_EQ(layout->offsets[1], second);
+    EXPECT_EQ(layout->size, second + luma / 2);
+    EXPECT_FALSE(Layout::ofDevice(mm21, 192, 160, 192, luma + luma / 2, luma - page)) << "luma reaches into chroma";
+    EXPECT_FALSE(layout->serves(*Layout::ofDevice(mm21, 192, 160, 192, luma + luma / 2)));
+}
+
 TEST(Layout, RefusesRowsThatThePictureDoesNotFit) {
     constexpr struct {
         uint32_t fourcc, width, height, bytesperline;

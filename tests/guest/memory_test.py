@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Pictures of 10 bits on every path to a client: copied, mapped, exported; as P010, which all of them take, and packed,
-which can only be copied. What cannot be is refused, and the stream after it is decoded."""
+"""What clients get of a device whose pictures are not plain NV12, on every path: copied, mapped, exported. Pictures of 10
+bits as P010, which all paths take, and packed; of 8 bits in tiles, in two pieces of memory: those can only be copied. What
+cannot be is refused, and the stream after it is decoded."""
 
 import concurrent.futures
 import functools
@@ -22,8 +23,8 @@ PATHS = {
     'export': 'hwmap=derive_device=drm:mode=read,format=drm_prime,hwmap=mode=read,format={}',
 }
 
-# What the module has pictures of 10 bits in, and the paths that are tried with it.
-MEMORY = {'p010': tuple(PATHS), 'nv15': tuple(PATHS), 'off': ('copy',)}
+# How the module lays pictures out, the stream that shows it, and the paths that are tried.
+MEMORY = {'ten_bit=p010': (TEN, PATHS), 'ten_bit=nv15': (TEN, PATHS), 'ten_bit=off': (TEN, ('copy',)), 'eight_bit=mm21': (EIGHT, PATHS)}
 GUESTS_AT_A_TIME = 2
 
 
@@ -42,21 +43,22 @@ def software(stream):
     return frames(done.stdout)
 
 
-class TenBits(unittest.TestCase):
+class Memory(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         """Each kind of memory is asked of the module once, for all paths. seen: by memory and path, what FFmpeg gets of a
-        stream of 10 bits, and what it says; the stream of 8 bits after it has to be right."""
+        stream, and what it says; a copied one of 8 bits after it has to be right."""
         with concurrent.futures.ThreadPoolExecutor(GUESTS_AT_A_TIME) as pool:
-            cls.seen = {key: value for seen in pool.map(cls.decode, *zip(*MEMORY.items())) for key, value in seen.items()}
+            cls.seen = {key: value for seen in pool.map(cls.decode, MEMORY) for key, value in seen.items()}
 
     @staticmethod
-    def decode(memory, paths):
-        script = '; echo ----; '.join(command(CLIENT, stream, PATHS[path]) + ' 2>/tmp/said; cat /tmp/said; echo'
-                                      for path in paths for stream in (TEN, EIGHT))
+    def decode(memory):
+        stream, paths = MEMORY[memory]
+        script = '; echo ----; '.join(command(CLIENT, each, PATHS[way]) + ' 2>/tmp/said; cat /tmp/said; echo'
+                                      for path in paths for each, way in ((stream, path), (EIGHT, 'copy')))
         done = subprocess.run(
             [os.path.join(ROOT, 'scripts/guest'), 'run', '--device', 'daedalus', '--daedalus', DAEDALUS, '--module-arg',
-             f'ten_bit={memory}', '--timeout', '300', f'--env=LIBVA_DRIVERS_PATH={BUILD}/src',
+             memory, '--timeout', '300', f'--env=LIBVA_DRIVERS_PATH={BUILD}/src',
              '--env=LIBVA_DRIVER_NAME=v4l2_request', '--', 'sh', '-c', script],
             capture_output=True, text=True, check=False, cwd=ROOT)
         said = done.stdout.split('\n----\n')
@@ -68,23 +70,32 @@ class TenBits(unittest.TestCase):
                 raise AssertionError(f'{memory}, {path}: the stream of 8 bits after it is wrong\n{text}')
         return {(memory, path): (frames(text), text) for path, text in zip(paths, said[::2])}
 
-    def test_p010(self):
-        for path in MEMORY['p010']:
+    def check_copies_only(self, memory, refusals):
+        self.assertEqual(self.seen[memory, 'copy'][0], software(MEMORY[memory][0]))
+        for path, said in refusals.items():
             with self.subTest(path):
-                self.assertEqual(self.seen['p010', path][0], software(TEN))
-
-    def test_packed(self):
-        self.assertEqual(self.seen['nv15', 'copy'][0], software(TEN))
-        for path, said in ('map', 'vaDeriveImage: the memory of the surface, NV15, can only be read by vaGetImage'), \
-                          ('export', 'vaExportSurfaceHandle: DRM has no name for NV15 in separate layers'):
-            with self.subTest(path):
-                seen, log = self.seen['nv15', path]
+                seen, log = self.seen[memory, path]
                 self.assertEqual(seen, [])
                 self.assertIn(said, log)
 
-    def test_without(self):
+    def test_p010(self):
+        for path in PATHS:
+            with self.subTest(path):
+                self.assertEqual(self.seen['ten_bit=p010', path][0], software(TEN))
+
+    def test_packed(self):
+        self.check_copies_only('ten_bit=nv15', {
+            'map': 'vaDeriveImage: the memory of the surface, NV15, can only be read by vaGetImage',
+            'export': 'vaExportSurfaceHandle: DRM has no name for NV15 in separate layers'})
+
+    def test_tiles_in_two_pieces(self):
+        self.check_copies_only('eight_bit=mm21', {
+            'map': 'vaDeriveImage: the memory of the surface, MM21, can only be read by vaGetImage',
+            'export': 'vaExportSurfaceHandle: DRM has no name for MM21'})
+
+    def test_without_ten_bits(self):
         """Declined, with the reason in the log."""
-        seen, log = self.seen['off', 'copy']
+        seen, log = self.seen['ten_bit=off', 'copy']
         self.assertEqual(seen, [])
         self.assertRegex(log, r'VAProfile 18, is left out: the device does not list it')
 
