@@ -191,13 +191,11 @@ def differing(ours, theirs, codec):
 def differing_in_table(job, place, one, other, codec):
     if one == other:
         return
-    pointers, at, length = pointers_into(job, place), 0, min(len(one), len(other))
-    while at < length:
-        field, step = table_field(job, codec, pointers, place, at)
-        values = one[at : at + step], other[at : at + step]
-        if values[0] != values[1]:
-            yield field, *(value.hex() for value in values)
-        at += step
+    pointers, end = pointers_into(job, place), 0
+    for at in range(0, min(len(one), len(other)), 4):
+        if at >= end and one[at : at + 4] != other[at : at + 4]:
+            field, start, end = table_field(job, codec, pointers, place, at)
+            yield field, one[start:end].hex(), other[start:end].hex()
 
 
 def pointers_into(job, place):
@@ -211,7 +209,7 @@ def pointers_into(job, place):
 
 
 def table_field(job, codec, pointers, place, at):
-    """Name and size of the field at an offset of a table: by the register that points at or before it.
+    """Name, start and end of the field at an offset of a table: by the register that points at or before it.
 
     A record that the picture needs has a name of its own, so that it is not explained with the others."""
     start, name = next(((start, name) for start, name in pointers if start <= at), (0, f'table@{place}'))
@@ -221,8 +219,9 @@ def table_field(job, codec, pointers, place, at):
             index, inside = divmod(offset - records.start, records.size)
             part = '' if records.unit == records.size else f'+{inside:#x}'
             record = f'{records.name}[{index}]'
-            return f'{name}{".needed" if record in job.needed else ""}{record}{part}', records.unit
-    return f'{name}+{offset:#x}', 4
+            at -= inside % records.unit
+            return f'{name}{".needed" if record in job.needed else ""}{record}{part}', at, at + records.unit
+    return f'{name}+{offset:#x}', at, at + 4
 
 
 class BitDifferences(Differences):
