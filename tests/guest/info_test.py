@@ -7,17 +7,13 @@ BUILD names the build folder (default: build). What it says is compared with wha
 import json
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 import unittest
 
-ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '../..'))
-BUILD = os.path.realpath(os.environ.get('BUILD', os.path.join(ROOT, 'build')))
+from in_guest import BUILD, InTheGuest
+
 TOOL = os.path.join(BUILD, 'src/v4l2-request-info')
-DRIVER = os.path.join(BUILD, 'src/v4l2_request_drv_video.so')
 SHIM = os.path.join(BUILD, 'tests/guest/ioctl_faults.so')
-DAEDALUS = os.environ.get('DAEDALUS_BUILD', os.path.join(BUILD, 'daedalus'))
 SECTIONS = ['driver', 'built_for_libva', 'codecs_of_this_build', 'machine', 'profiles', 'notes', 'media_devices',
             'decoders', 'other_video_nodes', 'drm_nodes']
 VAINFO = 'vainfo --display drm --device /dev/dri/renderD128'
@@ -73,29 +69,17 @@ print(json.dumps({'total': total, 'runs': runs, 'faults': faults, 'statuses': so
 '''
 
 
-class Info(unittest.TestCase):
+class Info(InTheGuest):
+    copied = (TOOL, SHIM)
+
     @classmethod
     def setUpClass(cls):
-        for needed in (TOOL, DRIVER, SHIM):
-            if not os.path.exists(needed):
-                raise unittest.SkipTest(f'{needed} is not built')
-        cls.folder = tempfile.mkdtemp(prefix='info_test.')
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        for file in (TOOL, DRIVER, SHIM):
-            shutil.copy(file, cls.folder)
-        os.chmod(cls.folder, 0o755)  # for a user without privileges
-        cls.tool = os.path.join(cls.folder, 'v4l2-request-info')
+        super().setUpClass()
+        cls.tool = os.path.join(cls.folder, os.path.basename(TOOL))
 
     def guest(self, device, *command, options=(), timeout=120):
-        kind = '--board' if device in BOARDS else '--device'
-        if device == 'daedalus' and not os.path.exists(os.path.join(DAEDALUS, 'kernel/daedalus_v4l2.ko')):
-            self.skipTest('the kernel module of daedalus is not built')
-        if device == 'daedalus':
-            options = ('--daedalus', DAEDALUS, *options)
-        return subprocess.run(
-            [os.path.join(ROOT, 'scripts/guest'), 'run', kind, device, '--share', self.folder, '--timeout',
-             str(timeout), '--env', f'LIBVA_DRIVERS_PATH={self.folder}', '--env', 'LIBVA_DRIVER_NAME=v4l2_request',
-             *options, '--', *command], capture_output=True, text=True, check=False, timeout=timeout + 120)
+        return super().guest(device, *command, kind='--board' if device in BOARDS else '--device', options=options,
+                             timeout=timeout)
 
     def report(self, device, **settings):
         """The report as a tree and as text, and the profiles that vainfo lists in the same guest."""

@@ -12,15 +12,12 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 
-ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '../..'))
-BUILD = os.path.realpath(os.environ.get('BUILD', os.path.join(ROOT, 'build')))
-DRIVER = os.environ.get('V4L2_REQUEST_DRIVER', os.path.join(BUILD, 'src/v4l2_request_drv_video.so'))
+from in_guest import BUILD, DRIVER, ROOT, InTheGuest
+
 SUITE = os.environ.get('V4L2_REQUEST_SUITE', os.path.join(BUILD, 'tests/guest/va_suite'))
 LEAKS = os.path.join(os.path.dirname(SUITE), 'va_leaks')
-DAEDALUS = os.environ.get('DAEDALUS_BUILD', os.path.join(BUILD, 'daedalus'))
 ROOTFS = os.environ.get('V4L2_REQUEST_SUITE_ROOTFS', 'trixie')
 SLOW = os.environ.get('V4L2_REQUEST_SLOW_TESTS', '') not in ('', '0')
 STREAMS = ('mpeg2/ip.m2v', 'h264/baseline.h264', 'h264/size-16x16.h264')
@@ -39,16 +36,12 @@ def fixtures_md5():
     return {f"{row['codec']}/{row['file']}": row['md5_nv12'] for row in rows}
 
 
-class InTheGuest(unittest.TestCase):
+class Case(InTheGuest):
+    needed = (SUITE, LEAKS)
+
     @classmethod
     def setUpClass(cls):
-        for needed in (DRIVER, SUITE, LEAKS):
-            if not os.path.exists(needed):
-                raise unittest.SkipTest(f'{needed} is not built')
-        cls.folder = tempfile.mkdtemp(prefix='va_test.')
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        # The module alone in a folder: a guest shares whole folders, and libva looks for it by name.
-        shutil.copy(DRIVER, cls.folder)
+        super().setUpClass()
         cls.expect()
 
     @classmethod
@@ -66,20 +59,10 @@ class InTheGuest(unittest.TestCase):
             with open(os.path.join(cls.folder, os.path.basename(stream) + '.nv12'), 'wb') as file:
                 file.write(pictures)
 
-    def guest(self, device, *command, options=(), env=(), timeout=300):
-        if device == 'daedalus' and not os.path.exists(os.path.join(DAEDALUS, 'kernel/daedalus_v4l2.ko')):
-            self.skipTest('the kernel module of daedalus is not built')
-        if device == 'daedalus':
-            options = ('--daedalus', DAEDALUS, *options)
-        settings = {'LIBVA_DRIVERS_PATH': self.folder, 'LIBVA_DRIVER_NAME': 'v4l2_request',
-                    'VA_SUITE_FIXTURES': os.path.join(ROOT, 'fixtures'), 'VA_SUITE_EXPECTED': self.folder, **dict(env)}
-        shares = sorted({self.folder, os.path.dirname(SUITE)})
-        arguments = [os.path.join(ROOT, 'scripts/guest'), 'run', '--device', device, '--rootfs', ROOTFS, '--timeout',
-                     str(timeout), *(word for share in shares for word in ('--share', share)),
-                     *(word for name, value in settings.items() for word in ('--env', f'{name}={value}')), *options,
-                     '--', *command]
-        return subprocess.run(arguments, capture_output=True, text=True, errors='replace', check=False,
-                              timeout=timeout + 120)
+    def guest(self, device, *command, options=(), env=(), **settings):
+        return super().guest(
+            device, *command, options=('--rootfs', ROOTFS, '--share', os.path.dirname(SUITE), *options),
+            env={'VA_SUITE_FIXTURES': os.path.join(ROOT, 'fixtures'), 'VA_SUITE_EXPECTED': self.folder, **dict(env)}, **settings)
 
     def suite(self, device, *arguments, wrapper=(), **settings):
         """Runs the suite and tells what it did; whatever it skipped is counted with its reason."""
@@ -95,7 +78,7 @@ class InTheGuest(unittest.TestCase):
         return result
 
 
-class Suite(InTheGuest):
+class Suite(Case):
     def test_payload_only(self):
         self.suite('visl')
 
@@ -127,7 +110,7 @@ class Suite(InTheGuest):
         self.assertEqual((result.returncode, result.stdout), (0, ''), result.stderr)
 
 
-class Leaks(InTheGuest):
+class Leaks(Case):
     def test_decode_and_destroy(self):
         cycles = '1000' if SLOW else '200'
         result = self.guest('visl', LEAKS, cycles, timeout=1200)
@@ -140,7 +123,7 @@ class Leaks(InTheGuest):
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
 
 
-class Checked(InTheGuest):
+class Checked(Case):
     """Under valgrind: reads and writes beyond what is allocated, decisions on what was never written, leaks."""
 
     def setUp(self):
@@ -158,7 +141,7 @@ class Checked(InTheGuest):
                    timeout=3000)
 
 
-class Sanitized(InTheGuest):
+class Sanitized(Case):
     """A driver built with -Db_sanitize=address,undefined -Db_lundef=false, named by V4L2_REQUEST_ASAN_DRIVER, below the
     ordinary suite. Runs in the host's userland, which has the sanitizers' libraries."""
 
