@@ -206,23 +206,26 @@ v4l2_ctrl_mpeg2_picture fillPicture(const VAPictureParameterBufferMPEG2& picture
 // 6.3.11: a matrix that is not loaded stays what it was. Both APIs keep them in zig-zag order. In 4:2:0 the chroma
 // blocks use the luma matrices, and the chroma matrices must not be loaded at all, so whatever a client put there is
 // not used.
-Result<void> loadMatrices(const VAIQMatrixBufferMPEG2& matrices, Mpeg2State& state) {
-    const auto load = [](const auto& from, auto& to) {
-        std::ranges::copy(from, to.begin());
-        return !std::ranges::count(from, 0); // 6.3.11: 0 is forbidden
-    };
-    if ((matrices.load_intra_quantiser_matrix && !load(matrices.intra_quantiser_matrix, state.intra)) ||
-        (matrices.load_non_intra_quantiser_matrix && !load(matrices.non_intra_quantiser_matrix, state.nonIntra)))
-        return fail(ErrorKind::InvalidParameter, "MPEG-2: a quantiser matrix has a value of 0");
-    return {};
+void loadMatrices(const VAIQMatrixBufferMPEG2& matrices, Mpeg2State& state) {
+    if (matrices.load_intra_quantiser_matrix)
+        std::ranges::copy(matrices.intra_quantiser_matrix, state.intra.begin());
+    if (matrices.load_non_intra_quantiser_matrix)
+        std::ranges::copy(matrices.non_intra_quantiser_matrix, state.nonIntra.begin());
 }
 
-v4l2_ctrl_mpeg2_quantisation fillQuantisation(const Mpeg2State& state) {
+// 6.3.11 forbids a 0. An I picture has intra blocks only (table B.2): clients that decode nothing else, such as libva's
+// own mpeg2vldemo, leave the other matrix unfinished. The device is told a valid one.
+Result<v4l2_ctrl_mpeg2_quantisation> fillQuantisation(const Mpeg2State& state, int32_t codingType) {
+    const auto forbidden = [](const Matrix& matrix) { return std::ranges::count(matrix, 0) != 0; };
+    const bool unused = codingType == V4L2_MPEG2_PIC_CODING_TYPE_I && forbidden(state.nonIntra);
+    const Matrix nonIntra = unused ? defaultNonIntraMatrix() : state.nonIntra;
+    if (forbidden(state.intra) || forbidden(nonIntra))
+        return fail(ErrorKind::InvalidParameter, "MPEG-2: a quantiser matrix has a value of 0");
     v4l2_ctrl_mpeg2_quantisation quantisation{};
     std::ranges::copy(state.intra, quantisation.intra_quantiser_matrix);
-    std::ranges::copy(state.nonIntra, quantisation.non_intra_quantiser_matrix);
+    std::ranges::copy(nonIntra, quantisation.non_intra_quantiser_matrix);
     std::ranges::copy(state.intra, quantisation.chroma_intra_quantiser_matrix);
-    std::ranges::copy(state.nonIntra, quantisation.chroma_non_intra_quantiser_matrix);
+    std::ranges::copy(nonIntra, quantisation.chroma_non_intra_quantiser_matrix);
     return quantisation;
 }
 
@@ -269,8 +272,10 @@ Result<Submission> build(const PictureInput& input, const References& references
         state = {.width = picture.horizontal_size, .height = picture.vertical_size};
     }
     if (!input.iqMatrix.empty())
-        if (auto loaded = loadMatrices(readParameters<VAIQMatrixBufferMPEG2>(input.iqMatrix), state); !loaded)
-            return tl::unexpected(loaded.error());
+        loadMatrices(readParameters<VAIQMatrixBufferMPEG2>(input.iqMatrix), state);
+    const auto quantisation = fillQuantisation(state, picture.picture_coding_type);
+    if (!quantisation)
+        return tl::unexpected(quantisation.error());
     state.interlacedSequence = state.interlacedSequence || provesInterlacedSequence(input, picture);
 
     const bool secondField = isSecondField(picture, input.target, state);
@@ -281,7 +286,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     Job& job = submission.jobs.emplace_back();
     job.controls.add<Mpeg2Sequence>(fillSequence(input, picture, state));
     job.controls.add<Mpeg2Picture>(fillPicture(picture, findReferences(input, picture, references, secondField)));
-    job.controls.add<Mpeg2Quantisation>(fillQuantisation(state));
+    job.controls.add<Mpeg2Quantisation>(*quantisation);
     for (const Slice& slice : input.slices)
         job.bitstream.append(withoutSequenceEnd(slice.data));
 

@@ -112,6 +112,27 @@ TEST_F(Mpeg2, LoadedMatricesPersist) {
     EXPECT_TRUE(std::ranges::equal(control<Mpeg2Quantisation>(otherSequence).intra_quantiser_matrix, defaultIntra));
 }
 
+// 6.3.11 forbids a 0, and table B.2 has no macroblock in I pictures that would use the second matrix.
+TEST_F(Mpeg2, AZeroInAMatrixIsRefusedOnceItIsUsed) {
+    VAIQMatrixBufferMPEG2 matrices{};
+    matrices.load_non_intra_quantiser_matrix = 1;
+    matrices.non_intra_quantiser_matrix[0] = 16;
+    const auto quantisation = control<Mpeg2Quantisation>(framePicture(), &matrices);
+    EXPECT_TRUE(std::ranges::equal(quantisation.intra_quantiser_matrix, defaultIntra));
+    EXPECT_TRUE(std::ranges::all_of(quantisation.non_intra_quantiser_matrix, [](uint8_t v) { return v == 16; }));
+    EXPECT_TRUE(std::ranges::all_of(quantisation.chroma_non_intra_quantiser_matrix, [](uint8_t v) { return v == 16; }));
+    EXPECT_FALSE(build(framePicture(predicted))) << "loaded for the picture before";
+    EXPECT_FALSE(build(framePicture(predicted), &matrices));
+    std::ranges::fill(matrices.non_intra_quantiser_matrix, uint8_t{17});
+    EXPECT_EQ(control<Mpeg2Quantisation>(framePicture(predicted), &matrices).non_intra_quantiser_matrix[63], 17);
+
+    matrices = {};
+    matrices.load_intra_quantiser_matrix = 1;
+    EXPECT_FALSE(build(framePicture(), &matrices));
+    EXPECT_TRUE(std::ranges::equal(control<Mpeg2Quantisation>(framePicture()).intra_quantiser_matrix, defaultIntra))
+        << "nothing of a picture that was refused is kept";
+}
+
 TEST_F(Mpeg2, AFailedPictureLeavesTheStateAlone) {
     VAIQMatrixBufferMPEG2 matrices{};
     matrices.load_intra_quantiser_matrix = 1;

@@ -251,6 +251,27 @@ TEST_P(Decode, SmallPictureInLargeSurface) {
 
 VA_SUITE_FOR_ALL_CODECS(Decode);
 
+class DecodeMpeg2 : public VaTest {};
+
+TEST_F(DecodeMpeg2, AMatrixThatNothingUses) {
+    const Stream& stream = streamOf(Codec::Mpeg2);
+    if (!display.offers(stream.profile))
+        GTEST_SKIP() << "the driver does not offer MPEG-2 here";
+    // As libva's own mpeg2vldemo sends it: a 0 is forbidden, but no block of an I picture uses this matrix.
+    const auto unfinished = [](Picture picture) {
+        auto& matrices = *reinterpret_cast<VAIQMatrixBufferMPEG2*>(picture.iqMatrix.data());
+        std::fill(std::begin(matrices.non_intra_quantiser_matrix) + 1, std::end(matrices.non_intra_quantiser_matrix),
+                  uint8_t{0});
+        return picture;
+    };
+    Player player(display, stream);
+    const Outcome outcome = player.submit(player.surface(0), unfinished(player.picture(0)));
+    EXPECT_TRUE(outcome.ok()) << describe(outcome);
+    player.expectPicture(0);
+    EXPECT_EQ(player.submit(player.spare(), unfinished(player.picture(1))).end, VA_STATUS_ERROR_INVALID_PARAMETER);
+    player.expectRestIsRight();
+}
+
 } // namespace
 
 } // namespace va_suite
