@@ -77,6 +77,7 @@ struct daedalus_dev {
 	const struct daedalus_codec *codecs[DAEDALUS_MAX_CODECS];
 	unsigned int num_codecs;
 	bool slice_based;
+	bool larger;			/* CAPTURE's pictures can be larger than the coded ones */
 	u32 eight_bit;			/* CAPTURE format for 8 bits, */
 	u32 ten_bit;			/* and for 10; 0: none */
 

@@ -25,6 +25,10 @@ static char *ten_bit = "p010";
 module_param(ten_bit, charp, 0444);
 MODULE_PARM_DESC(ten_bit, "how pictures of 10 bits lie in memory: p010, nv15 (four in five bytes); off: refused (default: p010)");
 
+static bool larger = true;
+module_param(larger, bool, 0444);
+MODULE_PARM_DESC(larger, "give CAPTURE pictures larger than the coded ones to clients that ask for them (default: on)");
+
 unsigned int daedalus_timeout_ms = 2000;
 module_param_named(timeout_ms, daedalus_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(timeout_ms, "time the daemon has for a job; 0: as long as it takes (default: 2000)");
@@ -187,6 +191,7 @@ static struct daedalus_dev *daedalus_dev_new(struct device *parent)
 		return ERR_PTR(-ENOMEM);
 
 	dev->slice_based = slice_based;
+	dev->larger = larger;
 	ret = daedalus_codecs_select(dev, codecs);
 	if (!ret)
 		ret = daedalus_eight_bit_select(dev, eight_bit);

@@ -74,13 +74,14 @@ static void daedalus_fill_mm21(u32 width, u32 height, struct v4l2_pix_format_mpl
 
 /*
  * CAPTURE has one format: the one that OUTPUT's and the depth of the sequence ask for. Its pictures are as large as the
- * coded ones, or larger where the client wants its buffers so: then the picture is in the upper left corner.
+ * coded ones, or larger where the client wants its buffers so and the device has that: then the picture is in the upper
+ * left corner.
  */
 static void daedalus_fill_capture(const struct daedalus_ctx *ctx, u32 width, u32 height,
 				  struct v4l2_pix_format_mplane *pix)
 {
-	width = max(width, ctx->coded.width);
-	height = max(height, ctx->coded.height);
+	width = max(ctx->dev->larger ? width : 0, ctx->coded.width);
+	height = max(ctx->dev->larger ? height : 0, ctx->coded.height);
 	v4l2_apply_frmsize_constraints(&width, &height, &daedalus_sizes);
 	memset(pix, 0, sizeof(*pix));
 	if (daedalus_capture_fourcc(ctx) == V4L2_PIX_FMT_MM21)

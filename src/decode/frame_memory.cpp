@@ -7,6 +7,7 @@
 #include <linux/dma-buf.h>
 #include <poll.h>
 
+#include "readback/picture.h"
 #include "util/log.h"
 #include "v4l2/ioctl.h"
 
@@ -110,6 +111,27 @@ std::vector<v4l2::Device::DmaBuf> FrameMemory::pieces() const {
 
 bool FrameMemory::waitUntilUnused(os::Deadline deadline) const {
     return std::ranges::all_of(fds_, [&](const os::UniqueFd& fd) { return waitForFences(fd.get(), deadline); });
+}
+
+Result<void> FrameMemory::copy(const std::shared_ptr<FrameMemory>& from, const std::shared_ptr<FrameMemory>& to,
+                               uint32_t width, uint32_t height) {
+    const auto source = view(from, Access::Read);
+    if (!source)
+        return tl::unexpected(source.error());
+    const auto target = view(to, Access::ReadWrite);
+    if (!target)
+        return tl::unexpected(target.error());
+    readback::Planes planes;
+    for (unsigned i = 0; i < to->layout().format->planeCount; i++) {
+        planes.data[i] = target->plane(i);
+        planes.pitches[i] = to->layout().pitches[i];
+    }
+    return readback::readPicture(source->bytes(), source->layout(),
+                                 {.x = 0,
+                                  .y = 0,
+                                  .width = std::min({width, from->layout().width, to->layout().width}),
+                                  .height = std::min({height, from->layout().height, to->layout().height})},
+                                 planes);
 }
 
 Result<FrameMemory::View> FrameMemory::view(const std::shared_ptr<FrameMemory>& memory, Access access) {

@@ -16,6 +16,10 @@
 
 namespace v4l2_request::decode {
 
+// How long a picture waits for those who still read its memory, as the fences of the dma-buf tell. No display shows a
+// picture for so long without a sign of life.
+constexpr std::chrono::seconds readerTimeout{2};
+
 // The memory of one picture: a dma-buf, or one for luma and one for chroma, and where the colour planes lie in it. It
 // belongs to a surface, not to a queue: clients export surfaces before they decode, and read them after the decoder is
 // gone.
@@ -58,6 +62,11 @@ public:
     // Waits until nobody reads or writes the memory any more, as far as the fences of the dma-buf tell; false if the
     // deadline comes first.
     bool waitUntilUnused(os::Deadline deadline) const;
+
+    // Copies the upper left corner of a picture, of this size at most, into linear memory that clients read as the same
+    // format.
+    static Result<void> copy(const std::shared_ptr<FrameMemory>& from, const std::shared_ptr<FrameMemory>& to,
+                             uint32_t width, uint32_t height);
 
     // A view for the CPU. Does not wait for the decoder: that is the surface's business.
     static Result<View> view(const std::shared_ptr<FrameMemory>& memory, Access access);

@@ -14,18 +14,27 @@ namespace {
 // watchdogs give up on a job: theirs leaves less damage.
 constexpr std::chrono::seconds deviceTimeout{5};
 
-// How long a picture waits for those who still read its surface, as the fences of the dma-buf tell. No display shows a
-// picture for so long without a sign of life.
-constexpr std::chrono::seconds readerTimeout{2};
-
 // A timestamp names a picture for the whole life of a stream. V4L2 carries microseconds.
 constexpr uint64_t timestampOf(uint64_t frame) {
     return frame * 1000;
 }
 
-tl::unexpected<Error> otherLayout(const Layout& has, const char* why) {
-    return fail(ErrorKind::Unsupported, strprintf("the surface's memory, laid out for %ux%u with %u bytes per row, %s",
-                                                  has.width, has.height, has.pitches[0], why));
+// Whether the surface can hold the pictures of a stream that the device lays out so: its memory is like that, or is not
+// promised to be otherwise, or can take a copy. That has room for all that is shown, which can be less than what is
+// coded by a part of a coding unit.
+Result<void> checkRoom(const Surface& surface, const StreamFormat& stream, const Layout& layout) {
+    constexpr uint32_t largestUnit = 64;
+    const auto memory = surface.promisedMemory();
+    if (!memory || memory->layout().serves(layout))
+        return {};
+    const Layout& has = memory->layout();
+    if (has.format->linear() && has.format->va == layout.format->va && surface.width() + largestUnit > stream.width &&
+        surface.height() + largestUnit > stream.height)
+        return {};
+    return fail(ErrorKind::Unsupported,
+                strprintf("the surface's memory, %s laid out for %ux%u with %u bytes per row, cannot take pictures of "
+                          "%ux%u here",
+                          has.format->name, has.width, has.height, has.pitches[0], stream.width, stream.height));
 }
 
 } // namespace
@@ -108,13 +117,13 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
     Lock lock(mutex_);
     if (!submission->secondField || held_ != target.get()) {
         lock.unlock();
-        if (auto idle = target->waitForWriter(os::Deadline::after(2 * deviceTimeout)); !idle)
+        if (auto idle = target->waitForDevice(os::Deadline::after(2 * deviceTimeout)); !idle)
             return idle;
         if (auto unread = waitForOutsiders(*target); !unread)
             return unread;
         lock.lock();
     }
-    if (auto opened = openSession(lock, *submission, *target, !references.used().empty()); !opened)
+    if (auto opened = openSession(lock, *submission, *target); !opened)
         return opened;
     auto submitted = submit(lock, *submission, target, references.used());
     if (submitted)
@@ -131,19 +140,17 @@ Result<void> Stream::waitForOutsiders(const Surface& surface) {
     return {};
 }
 
-// A session lasts until a picture needs other buffers: another coded size or depth, or memory that was laid out
-// otherwise before the stream was known. No picture of the old session can be referred to from then on: then a new file
-// handle is the simplest way to get new buffers on both queues, and one that no driver gets wrong.
-Result<void> Stream::openSession(Lock& lock, const codec::Submission& submission, const Surface& target,
-                                 bool hasReferences) {
-    const auto memory = target.memoryIfAny();
+// A session lasts until a picture needs other buffers: another coded size or depth, or memory that is promised and laid
+// out otherwise, unless pictures of this session may still be referred to. Then a new file handle is the simplest way
+// to get new buffers on both queues, and one that no driver gets wrong.
+Result<void> Stream::openSession(Lock& lock, const codec::Submission& submission, const Surface& target) {
+    const auto promised = target.promisedMemory();
     const bool sameSize = session_ && session_->wanted.width == submission.codedWidth &&
                           session_->wanted.height == submission.codedHeight &&
                           session_->wanted.bitDepth == submission.bitDepth;
-    if (sameSize && (!memory || memory->layout().serves(session_->formats.layout)))
+    if (sameSize &&
+        (!promised || promised->layout().serves(session_->formats.layout) || session_->capture.holdsPictures()))
         return {};
-    if (sameSize && hasReferences)
-        return otherLayout(memory->layout(), "is not like that of the pictures which this one refers to");
 
     auto device = v4l2::Device::open(decoder_.node.videoPath);
     if (!device)
@@ -158,7 +165,7 @@ Result<void> Stream::openSession(Lock& lock, const codec::Submission& submission
                         .sequence = {},
                         .frameWidth = wholeUnits(target.width()),
                         .frameHeight = wholeUnits(target.height())};
-    if (memory)
+    if (const auto memory = target.memoryIfAny())
         wanted.fitFrame(memory->layout());
     if (decoder_.codec->sequenceControl) {
         const auto sequence = submission.jobs.front().controls.find(decoder_.codec->sequenceControl);
@@ -167,9 +174,8 @@ Result<void> Stream::openSession(Lock& lock, const codec::Submission& submission
     auto formats = negotiate(*device, decoder_, wanted);
     if (!formats)
         return tl::unexpected(std::move(formats).error());
-    if (memory && !memory->layout().serves(formats->layout))
-        return otherLayout(memory->layout(),
-                           strprintf("cannot take pictures of %ux%u here", wanted.width, wanted.height).c_str());
+    if (auto room = checkRoom(target, wanted, formats->layout); !room)
+        return room;
 
     drain(lock);
     session_.reset();
@@ -185,11 +191,13 @@ Result<void> Stream::openSession(Lock& lock, const codec::Submission& submission
 
 Result<void> Stream::submit(Lock& lock, const codec::Submission& submission, const std::shared_ptr<Surface>& target,
                             std::span<const Surface* const> references) {
-    auto memory = target->memory(decoder_, session_->wanted);
+    if (auto room = checkRoom(*target, session_->wanted, session_->formats.layout); !room)
+        return room;
+    auto memory = target->target(decoder_, session_->wanted, session_->formats.layout);
     if (!memory)
         return tl::unexpected(std::move(memory).error());
     if (!(*memory)->layout().serves(session_->formats.layout))
-        return otherLayout((*memory)->layout(), "is not what the device asks for");
+        return fail(ErrorKind::Device, decoder_.node.videoPath + " gives memory of another layout than its queue has");
 
     if (submission.jobs.size() > 1 && !decoder_.holdCapture)
         return fail(ErrorKind::Unsupported, "the device cannot put several slices into one picture");
@@ -232,7 +240,7 @@ Result<void> Stream::submit(Lock& lock, const codec::Submission& submission, con
         if (first && !joinsFirstField) {
             if (pending_.empty())
                 lastProgress_ = os::Clock::now();
-            target->submit(shared_from_this());
+            target->submit(shared_from_this(), *memory);
             pending_.push_back({&capture, target, {references.begin(), references.end()}});
         }
     }

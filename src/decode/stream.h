@@ -61,8 +61,7 @@ public:
 private:
     class PictureReferences;
 
-    Result<void> openSession(Lock& lock, const codec::Submission& submission, const Surface& target,
-                             bool hasReferences);
+    Result<void> openSession(Lock& lock, const codec::Submission& submission, const Surface& target);
     Result<void> submit(Lock& lock, const codec::Submission& submission, const std::shared_ptr<Surface>& target,
                         std::span<const Surface* const> references);
     static Result<void> waitForOutsiders(const Surface& surface);

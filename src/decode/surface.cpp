@@ -1,19 +1,40 @@
 // SPDX-License-Identifier: MIT
 #include "decode/surface.h"
 
+#include <utility>
+
 #include "decode/stream.h"
 
 namespace v4l2_request::decode {
 
-Result<std::shared_ptr<FrameMemory>> Surface::memory(const Decoder& decoder, const StreamFormat& format) {
-    const std::lock_guard lock(mutex_);
-    if (!memory_) {
+Result<Surface::Memory> Surface::allocateIfNone(Memory& memory, const Decoder& decoder, const StreamFormat& format) {
+    if (!memory) {
         auto allocated = FrameMemory::allocate(decoder, format);
         if (!allocated)
             return allocated;
-        memory_ = std::move(*allocated);
+        memory = std::move(*allocated);
     }
+    return memory;
+}
+
+Result<std::shared_ptr<FrameMemory>> Surface::memory(const Decoder& decoder, const StreamFormat& format) {
+    const std::lock_guard lock(mutex_);
+    return allocateIfNone(memory_, decoder, format);
+}
+
+std::shared_ptr<FrameMemory> Surface::promise() {
+    const std::lock_guard lock(mutex_);
+    promised_ = true;
     return memory_;
+}
+
+Result<std::shared_ptr<FrameMemory>> Surface::target(const Decoder& decoder, const StreamFormat& format,
+                                                     const Layout& layout) {
+    const std::lock_guard lock(mutex_);
+    Memory& memory = promised_ && !memory_->layout().serves(layout) ? standIn_ : memory_;
+    if (memory && !memory->layout().serves(layout))
+        memory.reset();
+    return allocateIfNone(memory, decoder, format);
 }
 
 std::shared_ptr<FrameMemory> Surface::memoryIfAny() const {
@@ -21,17 +42,50 @@ std::shared_ptr<FrameMemory> Surface::memoryIfAny() const {
     return memory_;
 }
 
-Surface::State Surface::state() const {
+std::shared_ptr<FrameMemory> Surface::promisedMemory() const {
     const std::lock_guard lock(mutex_);
-    return pending_ ? State::Pending : state_;
+    return promised_ ? memory_ : nullptr;
 }
 
-Result<void> Surface::waitForWriter(os::Deadline deadline) const {
+Surface::State Surface::state() const {
+    const std::lock_guard lock(mutex_);
+    return pending_ || undelivered_ || delivering_ ? State::Pending : state_;
+}
+
+Result<void> Surface::waitForDevice(os::Deadline deadline) {
     const auto stream = pendingStream();
     return stream ? stream->wait(*this, deadline) : Result<void>();
 }
 
-Result<void> Surface::wait(os::Deadline deadline) const {
+Result<void> Surface::waitForWriter(os::Deadline deadline) {
+    return waitForDevice(deadline).and_then([&] { return deliver(deadline); });
+}
+
+// Copies the picture from the stand-in, by the first thread that wants it; the others wait.
+Result<void> Surface::deliver(os::Deadline deadline) {
+    std::unique_lock lock(mutex_);
+    if (!delivered_.wait_until(lock, deadline.time(), [&] { return !delivering_; }))
+        return fail(ErrorKind::Timeout, "the picture is not copied yet");
+    if (!undelivered_ || pending_)
+        return {};
+    delivering_ = true;
+    const Memory to = memory_;
+    lock.unlock();
+    const bool unused = to->waitUntilUnused(deadline.earlier(os::Deadline::after(readerTimeout)));
+    lock.lock();
+    const Memory from = unused ? std::exchange(undelivered_, nullptr) : nullptr;
+    lock.unlock();
+    auto copied = from ? FrameMemory::copy(from, to, width_, height_)
+                       : fail(ErrorKind::Timeout, "somebody still reads the surface (fences of its dma-buf)");
+    lock.lock();
+    if (from && !copied)
+        state_ = State::Damaged;
+    delivering_ = false;
+    delivered_.notify_all();
+    return copied;
+}
+
+Result<void> Surface::wait(os::Deadline deadline) {
     if (auto waited = waitForWriter(deadline); !waited)
         return waited;
     if (state() == State::Damaged)
@@ -39,9 +93,11 @@ Result<void> Surface::wait(os::Deadline deadline) const {
     return {};
 }
 
-void Surface::poll() const {
+void Surface::poll() {
     if (const auto stream = pendingStream())
         stream->reap();
+    if (!pendingStream())
+        deliver(os::Deadline::after({})); // what fails shows when somebody waits
 }
 
 std::shared_ptr<Stream> Surface::pendingStream() const {
@@ -49,10 +105,11 @@ std::shared_ptr<Stream> Surface::pendingStream() const {
     return stream_;
 }
 
-void Surface::submit(std::shared_ptr<Stream> stream) {
+void Surface::submit(std::shared_ptr<Stream> stream, const std::shared_ptr<FrameMemory>& target) {
     const std::lock_guard lock(mutex_);
     if (pending_++ == 0)
         state_ = State::Ready; // unless a job says otherwise
+    undelivered_ = target == memory_ ? nullptr : target;
     stream_ = std::move(stream);
 }
 

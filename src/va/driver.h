@@ -95,6 +95,10 @@ struct Driver {
     void noteUse(const decode::Decoder& decoder) { recent_ = &decoder; }
     // The memory of a surface, allocated now if nothing has needed it before.
     Result<std::shared_ptr<decode::FrameMemory>> memoryOf(decode::Surface& surface) const;
+    // The same for the client to keep: it does not change from then on.
+    Result<std::shared_ptr<decode::FrameMemory>> promisedMemoryOf(decode::Surface& surface) const {
+        return memoryOf(surface).map([&](const auto&) { return surface.promise(); });
+    }
 
     // A stream for a new context: the one that a destroyed context of the same decoder left behind, or a new one.
     // Clients destroy a context in the middle of a stream and go on in the next, referring to pictures of the first;

@@ -85,7 +85,7 @@ Status deriveImage(Driver& driver, VASurfaceID surfaceId, VAImage* image) {
         return {VA_STATUS_ERROR_INVALID_SURFACE, strprintf("%#x is no surface", surfaceId)};
     if (!image)
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the image"};
-    const auto memory = driver.memoryOf(*surface);
+    const auto memory = driver.promisedMemoryOf(*surface);
     if (!memory)
         return memory.error();
     const Layout& layout = (*memory)->layout();

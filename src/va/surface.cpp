@@ -113,7 +113,7 @@ Status exportSurfaceHandle(Driver& driver, VASurfaceID id, uint32_t memoryType, 
     // V4L2 sets no fence in the dma-buf: what is handed out has to be complete. A damaged picture is still a picture.
     if (auto finished = surface->waitForWriter(os::Deadline::never()); !finished)
         return finished;
-    const auto memory = driver.memoryOf(*surface);
+    const auto memory = driver.promisedMemoryOf(*surface);
     if (!memory)
         return memory.error();
     os::UniqueFd fd = (*memory)->duplicateFd();

@@ -90,6 +90,11 @@ class Suite(Case):
         self.suite('daedalus', '--gtest_filter=*Sync*', env={'VA_SUITE_SLOW_MS': '100'},
                    options=('--daemon-arg=--delay-ms', '--daemon-arg=100'))
 
+    def test_device_with_a_size_of_its_own(self):
+        # Surfaces that were exported before, for another size, get a copy of the picture.
+        self.suite('daedalus', '--gtest_filter=*Layouts*:*Imports*:*Readers*:Sizes.*', env={'VA_SUITE_LARGER': 'no'},
+                   options=('--module-arg', 'larger=0'))
+
     def test_failing_device(self):
         self.suite('daedalus', '--gtest_filter=*Faults*', env={'VA_SUITE_FAULTS': 'fails'},
                    options=('--daemon-arg=--fail-every', '--daemon-arg=5'))

@@ -55,6 +55,10 @@ bool Display::hasTruePixels() const {
     return !std::strstr(vaQueryVendorString(display_), "visl");
 }
 
+bool Display::writesLarger() const {
+    return setting("VA_SUITE_LARGER") != "no";
+}
+
 std::vector<uint8_t> readSurface(VADisplay display, VASurfaceID surface, unsigned width, unsigned height) {
     VAImageFormat format{};
     format.fourcc = VA_FOURCC_NV12;

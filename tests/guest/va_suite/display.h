@@ -34,6 +34,8 @@ public:
     bool offers(VAProfile profile) const;
     // Whether the device decodes: visl only draws what it was told.
     bool hasTruePixels() const;
+    // Whether it writes pictures into larger ones where the client wants that: the caller of the suite tells.
+    bool writesLarger() const;
 
 private:
     int fd_ = -1;

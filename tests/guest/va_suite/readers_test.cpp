@@ -128,6 +128,25 @@ TEST_P(Readers, WhoNeverFinishAreNotWaitedForForEver) {
     player.expectRestIsRight();
 }
 
+TEST_P(Readers, AreWaitedForByCopies) {
+    if (display.writesLarger())
+        GTEST_SKIP() << "the device writes what was exported: nothing is copied";
+    std::vector<VASurfaceID> surfaces(stream().pictureCount + 1);
+    REQUIRE_VA(vaCreateSurfaces(display, VA_RT_FORMAT_YUV420, stream().width + 64, stream().height + 64,
+                                surfaces.data(), static_cast<unsigned>(surfaces.size()), nullptr, 0));
+    const DmaBuf memory = exported(surfaces[0]);
+    Player player(display, stream(), surfaces);
+    player.play(2);
+    Reader reader(memory.fd());
+    EXPECT_EQ(vaSyncSurface2(display, surfaces[0], 100'000'000), VA_STATUS_ERROR_TIMEDOUT);
+    VASurfaceStatus status{};
+    EXPECT_EQ(vaQuerySurfaceStatus(display, surfaces[0], &status), VA_STATUS_SUCCESS);
+    EXPECT_EQ(status, VASurfaceRendering) << "the memory was written while it was read";
+    EXPECT_EQ(vaSyncSurface(display, surfaces[1]), VA_STATUS_SUCCESS);
+    reader.done();
+    player.expectRestIsRight();
+}
+
 VA_SUITE_FOR_ALL_CODECS(Readers);
 
 } // namespace
