@@ -24,7 +24,7 @@
 
 static u32 sram_word(const struct fb_region *r, u32 off)
 {
-	return off + 4 <= FB_SRAM_SIZE ? *(u32 *)(r->sram + off) : 0;
+	return off <= FB_SRAM_SIZE - 4 ? *(u32 *)(r->sram + off) : 0;
 }
 
 static u32 cedrus_address(u32 off, u32 val)
@@ -47,7 +47,7 @@ static void sram_write(struct fb_region *r, u32 off, u32 val, u32 offset_reg)
 {
 	u32 at = fb_rd(r, offset_reg);
 
-	if (off != offset_reg + 4 || at + 4 > FB_SRAM_SIZE)
+	if (off != offset_reg + 4 || at > FB_SRAM_SIZE - 4)
 		return;
 	*(u32 *)(r->sram + at) = val;
 	set_bit(at / 4, r->sram_written);

@@ -5,6 +5,7 @@
 #include <linux/debugfs.h>
 #include <linux/fs.h>
 #include <linux/seq_file.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
@@ -12,6 +13,7 @@
 
 #define LOG_FIRST	(1UL << 20)
 #define LOG_LIMIT	(512UL << 20)
+#define LOG_CHUNK	(1UL << 20)	/* what a reader gets at a time */
 
 static char *text;
 static size_t text_used, text_size;
@@ -51,13 +53,30 @@ void fb_put(const char *format, ...)
 	text_used += n;
 }
 
+/*
+ * The reader's memory is not touched under the lock: a fault there takes that process' mmap_lock, under which a driver
+ * gives back buffers, and with them maps.
+ */
 static ssize_t log_read(struct file *file, char __user *to, size_t count, loff_t *pos)
 {
+	loff_t at = 0;
 	ssize_t n;
+	char *copy;
 
+	count = min_t(size_t, count, LOG_CHUNK);
+	copy = kvmalloc(count, GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
 	mutex_lock(&fb_lock);
-	n = text_lost ? -ENOSPC : simple_read_from_buffer(to, count, pos, text, text_used);
+	n = text_lost ? -ENOSPC : *pos < text_used ? min_t(size_t, count, text_used - *pos) : 0;
+	if (n > 0)
+		memcpy(copy, text + *pos, n);
 	mutex_unlock(&fb_lock);
+	if (n > 0) {
+		n = simple_read_from_buffer(to, n, &at, copy, n);
+		*pos += at;
+	}
+	kvfree(copy);
 	return n;
 }
 

@@ -20,7 +20,7 @@ void fb_job_start(struct fb_unit *u)
 	queue_work(fb_queue, &u->look);
 }
 
-/* The driver has lost patience and switched the engine off: no interrupt comes from it any more. */
+/* The driver has lost patience and switched the engine off: no interrupt comes from it any more. Under fb_regs_lock. */
 void fb_job_stop(struct fb_unit *u)
 {
 	cancel_delayed_work(&u->finish);

@@ -50,9 +50,12 @@ static const struct irq_domain_ops line_ops = {
 static int reset_all(struct reset_controller_dev *controller, unsigned long id)
 {
 	struct fb_unit *u;
+	unsigned long flags;
 
+	spin_lock_irqsave(&fb_regs_lock, flags);
 	list_for_each_entry(u, &fb_units, list)
 		fb_job_stop(u);
+	spin_unlock_irqrestore(&fb_regs_lock, flags);
 	return 0;
 }
 
