@@ -27,9 +27,9 @@ Result<std::shared_ptr<decode::FrameMemory>> Driver::memoryOf(decode::Surface& s
     if (auto memory = surface.memoryIfAny())
         return memory;
     const decode::Decoder* decoder = decoderFor(surface.format(), surface.width(), surface.height());
-    if (!decoder)
-        return fail(ErrorKind::Unsupported, strprintf("no decoder writes %s of %ux%u", surface.format().name,
-                                                      surface.width(), surface.height()));
+    if (!decoder) // va.h wants VA_STATUS_ERROR_OPERATION_FAILED where an image cannot be derived
+        return fail(ErrorKind::Device, strprintf("no decoder writes %s of %ux%u", surface.format().name,
+                                                 surface.width(), surface.height()));
     // Smaller than the device's smallest: the client sees a corner of what the device has.
     const auto coded = [](uint32_t pixels, uint32_t least, uint32_t most) {
         return std::clamp(decode::wholeUnits(pixels), least, std::max(pixels, most));

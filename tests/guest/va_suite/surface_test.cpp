@@ -318,11 +318,16 @@ TEST_F(Images, SurfacesBeyondTheDevice) {
     // Can be created, as nothing is allocated; whatever needs memory says that there is none.
     VASurfaceID surface = makeSurface(65535, 65535);
     VAImage image{};
-    EXPECT_NE(vaDeriveImage(display, surface, &image), VA_STATUS_SUCCESS);
+    EXPECT_EQ(vaDeriveImage(display, surface, &image), VA_STATUS_ERROR_OPERATION_FAILED);
     VADRMPRIMESurfaceDescriptor prime{};
-    EXPECT_NE(vaExportSurfaceHandle(display, surface, VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2,
+    EXPECT_EQ(vaExportSurfaceHandle(display, surface, VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2,
                                     VA_EXPORT_SURFACE_SEPARATE_LAYERS, &prime),
-              VA_STATUS_SUCCESS);
+              VA_STATUS_ERROR_OPERATION_FAILED);
+    image = makeImage(16, 16);
+    EXPECT_EQ(vaGetImage(display, surface, 0, 0, 16, 16, image.image_id), VA_STATUS_ERROR_OPERATION_FAILED);
+    EXPECT_EQ(vaPutImage(display, surface, image.image_id, 0, 0, 16, 16, 0, 0, 16, 16),
+              VA_STATUS_ERROR_OPERATION_FAILED);
+    EXPECT_EQ(vaDestroyImage(display, image.image_id), VA_STATUS_SUCCESS);
     EXPECT_EQ(vaSyncSurface(display, surface), VA_STATUS_SUCCESS);
     EXPECT_EQ(vaDestroySurfaces(display, &surface, 1), VA_STATUS_SUCCESS);
 }
