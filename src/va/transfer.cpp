@@ -55,8 +55,6 @@ public:
 
     const decode::Surface& surface() const { return *surface_; }
     const VAImage& image() const { return image_->description; }
-    // Whether image and surface are the same memory.
-    bool isOnto() const { return image_->buffer->surface == surface_; }
 
     // Copies the part of both rectangles, which have one size, that the surface's memory has.
     Status toImage(const Rectangle& from, const Rectangle& to) const;
@@ -102,6 +100,8 @@ Status Transfer::open(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, 
     image_ = driver.images.find(imageId);
     if (!image_)
         return {VA_STATUS_ERROR_INVALID_IMAGE, strprintf("%#x is no image", imageId)};
+    if (image_->buffer->surface == surface_) // va.h, at vaDeriveImage
+        return {VA_STATUS_ERROR_SURFACE_BUSY, "the image was derived from this surface: both are the same memory"};
     imageFormat_ = findByVa(image().format.fourcc);
 
     const auto look = [&](decode::Surface& at, Access how, std::optional<View>& view) -> Status {
@@ -122,9 +122,9 @@ Status Transfer::open(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, 
         return {};
     }
     const Access other = access == Access::Read ? Access::ReadWrite : Access::Read;
-    auto status = isOnto() ? Status() : look(*image_->buffer->surface, other, imageView_);
+    auto status = look(*image_->buffer->surface, other, imageView_);
     if (status.ok())
-        imageBytes_ = (isOnto() ? surfaceView_ : imageView_)->bytes().data();
+        imageBytes_ = imageView_->bytes().data();
     return status;
 }
 
@@ -166,13 +166,6 @@ Status Transfer::toSurface(const Rectangle& from, const Rectangle& to) const {
     return {};
 }
 
-// A derived image and its own surface: what is at its place already needs no copy, and nothing else is asked for.
-Status ontoItself(const Rectangle& from, const Rectangle& to) {
-    if (from.x == to.x && from.y == to.y)
-        return {};
-    return {VA_STATUS_ERROR_INVALID_PARAMETER, "image and surface are the same memory"};
-}
-
 } // namespace
 
 Status getImage(Driver& driver, VASurfaceID surfaceId, int x, int y, unsigned width, unsigned height,
@@ -188,7 +181,7 @@ Status getImage(Driver& driver, VASurfaceID surfaceId, int x, int y, unsigned wi
         return {VA_STATUS_ERROR_INVALID_PARAMETER,
                 strprintf("%ux%u at %d,%d of a surface of %ux%u into an image of %ux%u", width, height, x, y,
                           surface.width(), surface.height(), image.width, image.height)};
-    return transfer.isOnto() ? ontoItself(*from, *to) : transfer.toImage(*from, *to);
+    return transfer.toImage(*from, *to);
 }
 
 Status putImage(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, int sourceX, int sourceY,
@@ -206,7 +199,7 @@ Status putImage(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, int so
         return {VA_STATUS_ERROR_INVALID_PARAMETER,
                 strprintf("%ux%u at %d,%d of an image of %ux%u to %d,%d of a surface of %ux%u", width, height, sourceX,
                           sourceY, image.width, image.height, x, y, surface.width(), surface.height())};
-    return transfer.isOnto() ? ontoItself(*from, *to) : transfer.toSurface(*from, *to);
+    return transfer.toSurface(*from, *to);
 }
 
 } // namespace v4l2_request::va

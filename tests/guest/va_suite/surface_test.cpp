@@ -333,16 +333,23 @@ TEST_F(Images, SurfacesBeyondTheDevice) {
 }
 
 TEST_F(Images, DerivedOntoItself) {
-    // Image and surface are the same memory: the copy has nothing to do, or overlaps.
-    VASurfaceID surface = makeSurface(64, 64);
+    // va.h, at vaDeriveImage: busy for its own image, with other surfaces and images it works.
+    VASurfaceID surface = makeSurface(64, 64), other = makeSurface(64, 64);
     VAImage derived{};
     ASSERT_EQ(vaDeriveImage(display, surface, &derived), VA_STATUS_SUCCESS);
-    EXPECT_EQ(vaGetImage(display, surface, 0, 0, 64, 64, derived.image_id), VA_STATUS_SUCCESS);
-    EXPECT_EQ(vaPutImage(display, surface, derived.image_id, 0, 0, 64, 64, 0, 0, 64, 64), VA_STATUS_SUCCESS);
-    vaGetImage(display, surface, 2, 2, 32, 32, derived.image_id);
-    vaPutImage(display, surface, derived.image_id, 0, 0, 32, 32, 4, 2, 32, 32);
+    for (const int at : {0, 2}) {
+        EXPECT_EQ(vaGetImage(display, surface, at, at, 32, 32, derived.image_id), VA_STATUS_ERROR_SURFACE_BUSY);
+        EXPECT_EQ(vaPutImage(display, surface, derived.image_id, 0, 0, 32, 32, at, at, 32, 32),
+                  VA_STATUS_ERROR_SURFACE_BUSY);
+    }
+    EXPECT_EQ(vaGetImage(display, other, 0, 0, 64, 64, derived.image_id), VA_STATUS_SUCCESS);
+    EXPECT_EQ(vaPutImage(display, other, derived.image_id, 0, 0, 64, 64, 0, 0, 64, 64), VA_STATUS_SUCCESS);
+    const VAImage copy = makeImage(64, 64);
+    EXPECT_EQ(vaGetImage(display, surface, 0, 0, 64, 64, copy.image_id), VA_STATUS_SUCCESS);
+    EXPECT_EQ(vaDestroyImage(display, copy.image_id), VA_STATUS_SUCCESS);
     EXPECT_EQ(vaDestroyImage(display, derived.image_id), VA_STATUS_SUCCESS);
-    EXPECT_EQ(vaDestroySurfaces(display, &surface, 1), VA_STATUS_SUCCESS);
+    for (VASurfaceID id : {surface, other})
+        EXPECT_EQ(vaDestroySurfaces(display, &id, 1), VA_STATUS_SUCCESS);
 }
 
 } // namespace
