@@ -6,7 +6,9 @@
  *   daedalus_main.c   the module: parameters, device, file handles
  *   daedalus_video.c  formats, ioctls and the two queues
  *   daedalus_codec.c  which codecs there are and which controls they take
- *   daedalus_link.c   jobs, on their way to the daemon and back
+ *   daedalus_job.c    jobs, from their start to their one end
+ *   daedalus_message.c what the daemon is told of them
+ *   daedalus_link.c   the link to the daemon, and the buffers whose memory goes over it
  *   daedalus_mutate.c damage to them, for tests
  *
  * Locks, outermost first:
@@ -164,8 +166,6 @@ unsigned int daedalus_bit_depth(const struct daedalus_ctx *ctx);
 bool daedalus_ctrl_is_in_job(const struct daedalus_ctx *ctx, const struct v4l2_ctrl *ctrl);
 
 /* daedalus_link.c */
-u64 daedalus_new_cookie(void);
-
 int daedalus_link_init(struct daedalus_dev *dev, struct device *parent);
 void daedalus_link_exit(struct daedalus_dev *dev);
 
@@ -174,8 +174,12 @@ void daedalus_link_remove_buf(struct daedalus_dev *dev, struct daedalus_buf *buf
 void daedalus_link_forget_picture(struct daedalus_dev *dev, struct daedalus_buf *buf);
 void daedalus_link_forget_pictures(struct daedalus_dev *dev, const struct vb2_queue *queue);
 void daedalus_link_remove_ctx(struct daedalus_ctx *ctx);
-bool daedalus_link_finish_picture(struct daedalus_ctx *ctx, struct daedalus_buf *buf);
 
+/* daedalus_message.c */
+u64 daedalus_new_cookie(void);
+
+/* daedalus_job.c */
+bool daedalus_job_finish_picture(struct daedalus_ctx *ctx, struct daedalus_buf *buf);
 void daedalus_job_run(void *priv);
 void daedalus_job_abort(void *priv);
 void daedalus_job_allow(struct daedalus_ctx *ctx);

@@ -345,7 +345,7 @@ static void daedalus_buf_finish(struct vb2_buffer *vb)
 
 	if (V4L2_TYPE_IS_OUTPUT(vb->type) || !vb2_is_streaming(vb->vb2_queue) || vb->state != VB2_BUF_STATE_DONE)
 		return;
-	if (!daedalus_link_finish_picture(ctx, daedalus_to_buf(vb)))
+	if (!daedalus_job_finish_picture(ctx, daedalus_to_buf(vb)))
 		vb->state = VB2_BUF_STATE_ERROR;
 }
 
