@@ -11,6 +11,7 @@
 #include "control_reader.h"
 #include "picture_decoder.h"
 #include "references.h"
+#include "vp9_compressed_header.h"
 #include "vp9_header.h"
 
 namespace daedalus {

@@ -46,7 +46,5 @@ private:
 
 /// EINVAL that names the first field that differs and has a meaning in this frame.
 Result<void> checkVp9Frame(const v4l2_ctrl_vp9_frame& has, const Vp9Header& header);
-Result<void> checkVp9CompressedHeader(const v4l2_ctrl_vp9_compressed_hdr& has,
-                                      const v4l2_ctrl_vp9_compressed_hdr& expected);
 
 } // namespace daedalus

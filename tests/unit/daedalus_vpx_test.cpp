@@ -11,6 +11,7 @@
 #include "decoder.h"
 #include "ivf.h"
 #include "vp8_header.h"
+#include "vp9_compressed_header.h"
 #include "vp9_header.h"
 
 namespace daedalus::test {
