@@ -3,6 +3,7 @@
 // Test only: a dispatcher over plain memory in the place of the module, and libavcodec decoding the same stream itself.
 #pragma once
 
+#include <cctype>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -11,7 +12,10 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "dispatcher.h"
 #include "picture_decoder.h"
@@ -128,6 +132,49 @@ inline Nv12 cropped(std::span<const uint8_t> buffer, const daedalus_format& form
         picture.bytes.insert(picture.bytes.end(), row.begin(), row.end());
     }
     return picture;
+}
+
+/// What of a stream comes out as software decodes it, and where it first does not.
+class Comparison {
+public:
+    explicit Comparison(std::map<size_t, Nv12> expected) : expected_(std::move(expected)) {}
+
+    void failed(size_t frame, const Error& error) {
+        if (errors_++ == 0)
+            first_ += "frame " + std::to_string(frame) + ": " + error.message + "\n";
+    }
+
+    /// A frame that is complete; `pixels` gives it in a size. Software may have no such frame.
+    template <typename Pixels>
+    void decoded(size_t frame, const Pixels& pixels) {
+        const auto found = expected_.find(frame);
+        if (found == expected_.end())
+            return;
+        ++compared_;
+        if (pixels(found->second.width, found->second.height) != found->second && different_++ == 0)
+            first_ += "frame " + std::to_string(frame) + " differs\n";
+    }
+
+    void expectEqual() const {
+        EXPECT_EQ(errors_, 0u) << first_;
+        EXPECT_EQ(different_, 0u) << first_;
+        EXPECT_GE(compared_ + 2, expected_.size());
+    }
+    size_t compared() const { return compared_; }
+
+private:
+    std::map<size_t, Nv12> expected_;
+    size_t compared_ = 0, errors_ = 0, different_ = 0;
+    std::string first_;
+};
+
+/// The name as googletest takes it.
+inline std::string identifier(std::string name) {
+    for (char& letter : name) {
+        if (!std::isalnum(static_cast<unsigned char>(letter)))
+            letter = '_';
+    }
+    return name;
 }
 
 } // namespace daedalus::test
