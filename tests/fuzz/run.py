@@ -16,6 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SANITIZERS = '-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'.split()
 SKIPPED = 77
+COMPILER = [*(['ccache'] if shutil.which('ccache') else []), 'clang++']
 
 
 def flags():
@@ -29,9 +30,19 @@ def compile_one(source, out, kind):
     built = out / (source.stem + '.o')
     newest = max(path.stat().st_mtime for path in [source, *ROOT.glob('src/*/*.h'), *HERE.glob('*.h')])
     if not built.exists() or built.stat().st_mtime < newest:
-        subprocess.run(['clang++', *flags(), *SANITIZERS, f'-fsanitize={kind}', '-c', str(source), '-o', str(built)],
+        subprocess.run([*COMPILER, *flags(), *SANITIZERS, f'-fsanitize={kind}', '-c', str(source), '-o', str(built)],
                        check=True)
     return str(built)
+
+
+def run(target, objects, out, seconds):
+    """Links the target and lets it look for faults; returns the finished process."""
+    program, found = out / target.stem, out / f'{target.stem}.corpus'
+    subprocess.run(['clang++', *SANITIZERS, '-fsanitize=fuzzer', *objects, '-o', str(program)], check=True)
+    found.mkdir(exist_ok=True)
+    return subprocess.run([program, f'-max_total_time={seconds}', '-max_len=16384', '-timeout=5', '-rss_limit_mb=1024',
+                           f'-artifact_prefix={out}/', found, HERE / 'corpus' / target.stem],
+                          capture_output=True, text=True, errors='replace', check=False)
 
 
 def main():
@@ -46,17 +57,11 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda source: compile_one(source, out, 'fuzzer-no-link'), sources))
         mains = list(pool.map(lambda source: compile_one(source, out, 'fuzzer'), targets))
+        runs = list(pool.map(lambda target, main_object: run(target, [main_object, *objects], out, seconds), targets, mains))
     failed = []
-    for target, main_object in zip(targets, mains):
-        program, found = out / target.stem, out / f'{target.stem}.corpus'
-        subprocess.run(['clang++', *SANITIZERS, '-fsanitize=fuzzer', main_object, *objects, '-o', str(program)],
-                       check=True)
-        found.mkdir(exist_ok=True)
-        done = subprocess.run([program, f'-max_total_time={seconds}', '-max_len=16384', '-timeout=5', '-rss_limit_mb=1024',
-                               f'-artifact_prefix={out}/', found, HERE / 'corpus' / target.stem],
-                              capture_output=True, text=True, errors='replace', check=False)
-        runs = re.search(r'Done (\d+) runs', done.stderr)
-        print(f'{target.stem}: {runs[1] if runs else "no"} runs, exit {done.returncode}', flush=True)
+    for target, done in zip(targets, runs):
+        count = re.search(r'Done (\d+) runs', done.stderr)
+        print(f'{target.stem}: {count[1] if count else "no"} runs, exit {done.returncode}', flush=True)
         if done.returncode:
             failed.append(target.stem)
             print(done.stderr[-4000:])
