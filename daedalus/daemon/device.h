@@ -18,7 +18,7 @@ namespace daedalus {
 struct Piece {
     uint64_t cookie; ///< the buffer's
     uint32_t index = 0;
-    auto operator<=>(const Piece&) const = default;
+    auto operator<=>(const Piece&) const = default; // NOLINT(modernize-use-nullptr): of what the compiler writes
 };
 
 /// Where the memory behind a cookie comes from: the module, or plain memory in a test.

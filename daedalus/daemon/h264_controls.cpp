@@ -139,11 +139,11 @@ Result<void> applySliceParams(SliceHeader& header, const Controls& controls, siz
     header.colourPlane = params.colour_plane_id;
     header.redundantPicCnt = params.redundant_pic_cnt;
     header.cabacInitIdc = params.cabac_init_idc;
-    header.qpDelta = params.slice_qp_delta;
-    header.qsDelta = params.slice_qs_delta;
+    header.qpDelta = int32_t{params.slice_qp_delta};
+    header.qsDelta = int32_t{params.slice_qs_delta};
     header.deblockingIdc = params.disable_deblocking_filter_idc;
-    header.alphaOffsetDiv2 = params.slice_alpha_c0_offset_div2;
-    header.betaOffsetDiv2 = params.slice_beta_offset_div2;
+    header.alphaOffsetDiv2 = int32_t{params.slice_alpha_c0_offset_div2};
+    header.betaOffsetDiv2 = int32_t{params.slice_beta_offset_div2};
     header.directSpatial = (params.flags & V4L2_H264_SLICE_FLAG_DIRECT_SPATIAL_MV_PRED) != 0;
     header.activeRefs[0] = header.isIntra() ? 0 : params.num_ref_idx_l0_active_minus1 + 1u;
     header.activeRefs[1] = header.isB() ? params.num_ref_idx_l1_active_minus1 + 1u : 0;

@@ -275,8 +275,8 @@ void Parser::weightTable() {
 
 void Parser::deblocking() {
     header_.deblockingDisabled = pps(V4L2_HEVC_PPS_FLAG_PPS_DISABLE_DEBLOCKING_FILTER);
-    header_.betaOffsetDiv2 = pps_.pps_beta_offset_div2;
-    header_.tcOffsetDiv2 = pps_.pps_tc_offset_div2;
+    header_.betaOffsetDiv2 = int32_t{pps_.pps_beta_offset_div2};
+    header_.tcOffsetDiv2 = int32_t{pps_.pps_tc_offset_div2};
     if (pps(V4L2_HEVC_PPS_FLAG_DEBLOCKING_FILTER_OVERRIDE_ENABLED))
         header_.deblockingOverride = reader_.flag();
     if (header_.deblockingOverride) {
