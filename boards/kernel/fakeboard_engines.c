@@ -203,11 +203,18 @@ static const struct fb_engine g1 = {
 	.locate = locate_g1,
 };
 
+/* Its modes and byte orders look like an address. */
+static u32 g2_address(u32 off, u32 val)
+{
+	return off == 0x00c ? 0 : val;
+}
+
 static const struct fb_engine g2 = {
 	.name = "g2",
 	.start = 0x004, .start_mask = 1, .start_val = 1, .stop = 0x004,
 	.status = 0x004, VDPU1_STATUS,
 	.locate = locate_g2,
+	.address = g2_address,
 };
 
 static const struct fb_engine vpu981 = {

@@ -191,7 +191,7 @@ def listen(lines, chunks, stranded):
     """Keeps the start and the end of what a client complains about, and starts the timer of one that may be stranded."""
     for line in lines:
         text = line.decode(errors='replace')
-        if STRANDED in text:
+        if STRANDED in text and stranded.ident is None:  # it may say so twice
             stranded.start()
         if FALLBACK.search(text) or TELLING.search(text) and not IDLE.search(text):
             chunks.append(text)

@@ -164,7 +164,7 @@ class Clients(unittest.TestCase):
 
     def test_a_client_that_may_wait_for_ever_is_seen(self):
         stranded = threading.Timer(60, self.fail)
-        runner.listen([b"ERROR: pipeline doesn't want to preroll.\n"], [], stranded)
+        runner.listen([b"ERROR: pipeline doesn't want to preroll.\n"] * 2, [], stranded)
         self.assertTrue(stranded.is_alive())
         stranded.cancel()
 
