@@ -82,7 +82,7 @@ protected:
                                 [](uint8_t byte) { return byte == untouched; }));
         EXPECT_LE(end + margin, import.memory.size());
         if (display.hasTruePixels()) {
-            const uint8_t* right = stream().expected.data() + index * stream().pictureBytes();
+            const uint8_t* right = stream().expectedPicture(index).data();
             for (const unsigned plane : {0u, 1u})
                 for (unsigned y = 0; y < stream().height / (plane + 1); y++, right += stream().width)
                     ASSERT_TRUE(std::equal(right, right + stream().width,

@@ -25,7 +25,7 @@ protected:
     void expectPicture(const VADRMPRIMESurfaceDescriptor& prime, DmaBuf& memory, size_t index) {
         if (!display.hasTruePixels())
             return;
-        const uint8_t* right = stream().expected.data() + index * stream().pictureBytes();
+        const uint8_t* right = stream().expectedPicture(index).data();
         memory.begin();
         for (const unsigned plane : {0u, 1u})
             for (unsigned y = 0; y < stream().height / (plane + 1); y++, right += stream().width)

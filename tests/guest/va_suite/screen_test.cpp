@@ -27,7 +27,7 @@ protected:
     // What software makes of picture `index`, in memory of the test's own with the same layout.
     DmaBuf rightPicture(size_t index, const VADRMPRIMESurfaceDescriptor& layout) {
         DmaBuf memory(DmaBuf::Source::Heap, layout.objects[0].size);
-        const uint8_t* right = stream().expected.data() + index * stream().pictureBytes();
+        const uint8_t* right = stream().expectedPicture(index).data();
         memory.begin();
         for (const unsigned plane : {0u, 1u})
             for (unsigned y = 0; y < stream().height / (plane + 1); y++, right += stream().width)

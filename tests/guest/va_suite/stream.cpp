@@ -28,6 +28,14 @@ Bytes readExpected(const std::string& file) {
     return folder.empty() ? Bytes() : readFile(folder + "/" + file + ".nv12");
 }
 
+std::span<const uint8_t> Stream::expectedPicture(size_t index) const {
+    if (expected.empty())
+        throw std::runtime_error("VA_SUITE_EXPECTED does not name a folder with what a decoder makes of the streams");
+    if (expected.size() < (index + 1) * pictureBytes())
+        throw std::runtime_error("what VA_SUITE_EXPECTED has of a stream is too short");
+    return std::span(expected).subspan(index * pictureBytes(), pictureBytes());
+}
+
 const Stream& streamOf(Codec codec) {
     static const auto mpeg2 = loadMpeg2("ip.m2v");
     static const auto h264 = loadH264("baseline.h264");

@@ -39,6 +39,8 @@ public:
     size_t pictureCount = 0;
     // What a decoder makes of it: NV12, picture after picture; empty where the caller of the suite gave none.
     Bytes expected;
+    // One of them; throws if there is none.
+    std::span<const uint8_t> expectedPicture(size_t index) const;
 
     // The buffers of a picture; surfaces[i] holds picture i, and references are named by it.
     virtual Picture picture(size_t index, std::span<const VASurfaceID> surfaces) const = 0;
