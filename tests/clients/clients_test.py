@@ -9,6 +9,7 @@
 Ends with status 0 if every row is as it should be. See docs/testing.md and docs/clients.md."""
 
 import argparse
+import concurrent.futures
 import fnmatch
 import json
 import os
@@ -31,7 +32,9 @@ USERLANDS = ('bookworm', 'trixie', 'forky')
 SOFTWARE = ' in software'
 LEAST_WINDOW = 90  # pixels; smaller ones are stretched
 NEAR = 4  # levels of 255 on average: one picture of a moving scene is farther from the next
-LOST = {'frames': [], 'output': '', 'status': None, 'error': 'the guest died', 'calls': {}, 'failed': {}, 'log': ''}
+LOST = {'frames': [], 'output': '', 'status': None, 'error': 'the guest died', 'calls': {}, 'failed': {}}
+GUESTS_AT_A_TIME = 2
+PARTS = 2  # guests for the tasks of one userland
 EXCEPTIONS = library.read_table(os.path.join(HERE, 'exceptions.tsv'))
 
 
@@ -139,9 +142,9 @@ def show(rows, lines_of_log):
 
 # ---- Running.
 
-def run_guest(userland, options, folder, tasks):
-    """Yields what each client did; those whose guest died come last."""
-    path = os.path.join(folder, f'{userland}.json')
+def run_guest(name, userland, options, folder, tasks):
+    """What each client did; those whose guest died come last, with what the guest said in the end."""
+    path = os.path.join(folder, f'{name}.json')
     packages = sorted({each.package for each in recipes.RECIPES + recipes.PROBES})
     with open(path, 'w', encoding='utf-8') as file:
         json.dump({'driver': folder, 'sweep': os.path.join(ROOT, 'scripts/sweep.d'), 'jobs': 2, 'packages': packages,
@@ -152,14 +155,12 @@ def run_guest(userland, options, folder, tasks):
                str(120 + sum(task['timeout'] for task in tasks) // 4),
                *[word for share in sorted(shares) for word in ('--share', share)],
                '--env', 'PYTHONDONTWRITEBYTECODE=1', '--', 'python3', os.path.join(HERE, 'in_guest.py'), path]
-    left = {task['id'] for task in tasks}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors='replace') as process:
-        for line in process.stdout:
-            event = json.loads(line)
-            left.discard(event.get('id'))
-            yield event
-    for name in sorted(left):
-        yield {'id': name, **LOST}
+    done = subprocess.run(command, capture_output=True, text=True, errors='replace', check=False)
+    events = list(map(json.loads, done.stdout.splitlines()))
+    if done.returncode:
+        print(f'{name}: {done.stderr}', file=sys.stderr, flush=True)
+    lost = {task['id'] for task in tasks} - {event.get('id') for event in events}
+    return events + [{'id': each, **LOST, 'log': done.stderr} for each in sorted(lost)]
 
 
 class Plan:
@@ -215,8 +216,8 @@ class Plan:
         return list(rows.values())
 
 
-def run_userland(userland, options, folder, streams, expected):
-    """The rows of one userland."""
+def plan_userland(userland, options, streams):
+    """What to run in one userland."""
     plan = Plan(userland, options)
     wanted = [each for each in recipes.RECIPES + recipes.PROBES
               if userland in each.userlands and (not options.client or each.client in options.client)
@@ -229,12 +230,32 @@ def run_userland(userland, options, folder, streams, expected):
             for stream in streams:
                 if plan.takes(each, stream):
                     plan.add(each, stream)
-    start, versions, results = time.monotonic(), {}, {}
-    for event in run_guest(userland, options, folder, plan.tasks) if plan.tasks else ():
-        versions = event.get('versions', versions)
-        results[event.get('id')] = event
-    print(f'{userland}: {len(plan.tasks)} runs in {time.monotonic() - start:.0f} s', flush=True)
-    return plan.rows(results, versions, expected)
+    return plan
+
+
+def run_plans(plans, options, folder):
+    """What each plan's clients did, by the name of the task, and their versions. A client keeps one processor busy at
+    most, and a guest's own work another: several guests at a time, each with a share of a userland's tasks."""
+    shares = [(plan.userland, part, plan.tasks[part::PARTS]) for plan in plans for part in range(PARTS)]
+    shares = [share for share in shares if share[2]]
+
+    def run(share):
+        userland, part, tasks = share
+        start = time.monotonic()
+        events = run_guest(f'{userland}-{part}', userland, options, folder, tasks)
+        print(f'{userland}: {len(tasks)} runs in {time.monotonic() - start:.0f} s', flush=True)
+        return events
+
+    results, versions = {plan.userland: {} for plan in plans}, {plan.userland: {} for plan in plans}
+    with concurrent.futures.ThreadPoolExecutor(GUESTS_AT_A_TIME) as pool:
+        for (userland, _, _), events in zip(shares, pool.map(run, shares)):
+            for event in events:
+                versions[userland] = event.get('versions', versions[userland])
+                results[userland][event.get('id')] = event
+    slowest = sorted(((event['seconds'], name) for named in results.values() for name, event in named.items()
+                      if 'seconds' in event), reverse=True)
+    print('slowest: ' + '; '.join(f'{seconds:.0f} s {name}' for seconds, name in slowest[:5]), flush=True)
+    return results, versions
 
 
 def choose(options):
@@ -269,11 +290,11 @@ def parse_arguments():
 def main():
     options = parse_arguments()
     streams, expected = choose(options)
-    rows = []
+    plans = [plan_userland(userland, options, streams) for userland in options.userland or USERLANDS]
     with tempfile.TemporaryDirectory(prefix='clients-', dir=library.cache_dir()) as folder:
         shutil.copy(os.path.join(options.build, DRIVER), folder)  # a build that goes on must not change it
-        for userland in options.userland or USERLANDS:
-            rows += run_userland(userland, options, folder, streams, expected)
+        results, versions = run_plans(plans, options, folder)
+    rows = [row for plan in plans for row in plan.rows(results[plan.userland], versions[plan.userland], expected)]
     show(rows, options.logs)
     bad = sum(bool(row.wrong) for row in rows)
     print(f'{len(rows) - bad} of {len(rows)} rows are as they should be, {sum(len(row.known) for row in rows)} runs in '
