@@ -33,9 +33,10 @@ const PixelFormat* firstUsableFormat(const v4l2::Device& device, uint8_t bitDept
 v4l2::FrameSizes probeSizes(v4l2::Device& device, uint32_t fourcc) {
     constexpr uint32_t most = 16384; // of both: the memory of a picture is counted in 32 bits
     v4l2::FrameSizes sizes = device.frameSizes(fourcc).value_or(v4l2::FrameSizes{16, most, 1, 16, most, 1});
+    // Even, as negotiate() asks for no others.
     const auto limit = [&sizes](uint32_t width, uint32_t height) {
-        sizes.maxWidth = std::min(sizes.maxWidth, width);
-        sizes.maxHeight = std::min(sizes.maxHeight, height);
+        sizes.maxWidth = std::min(sizes.maxWidth, width) / 2 * 2;
+        sizes.maxHeight = std::min(sizes.maxHeight, height) / 2 * 2;
     };
     limit(most, most);
     const auto output = device.setFormat(
