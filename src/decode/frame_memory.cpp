@@ -65,6 +65,12 @@ Result<std::shared_ptr<FrameMemory>> FrameMemory::allocate(const Decoder& decode
     return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(fds), formats->layout));
 }
 
+Result<Layout> FrameMemory::layoutFor(const Decoder& decoder, const StreamFormat& format) {
+    return v4l2::Device::open(decoder.node.videoPath)
+        .and_then([&](v4l2::Device&& device) { return negotiate(device, decoder, format); })
+        .map([](const NegotiatedFormat& formats) { return formats.layout; });
+}
+
 Result<std::shared_ptr<FrameMemory>> FrameMemory::import(int fd, const Layout& layout) {
     os::UniqueFd own(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     if (!own.valid())
@@ -86,16 +92,13 @@ Result<std::shared_ptr<FrameMemory>> FrameMemory::import(int fd, const Layout& l
 }
 
 Result<void> FrameMemory::checkLayout(const Decoder& decoder, const StreamFormat& format, const Layout& layout) {
-    auto device = v4l2::Device::open(decoder.node.videoPath);
-    if (!device)
-        return tl::unexpected(std::move(device).error());
     StreamFormat wanted = format;
     wanted.fitFrame(layout);
     wanted.bitDepth = layout.format->bitDepth;
-    const auto formats = negotiate(*device, decoder, wanted);
-    if (!formats)
-        return tl::unexpected(formats.error());
-    if (!layout.serves(formats->layout))
+    const auto needed = layoutFor(decoder, wanted);
+    if (!needed)
+        return tl::unexpected(needed.error());
+    if (!layout.serves(*needed))
         return fail(ErrorKind::Unsupported, decoder.node.videoPath + " cannot write memory that is laid out so");
     return {};
 }

@@ -48,6 +48,8 @@ public:
     // device can surely write, with the layout and the size that its driver wants. The file handle used for it is
     // closed again.
     static Result<std::shared_ptr<FrameMemory>> allocate(const Decoder& decoder, const StreamFormat& format);
+    // How the decoder would lay it out. Asked of the device, without allocating anything.
+    static Result<Layout> layoutFor(const Decoder& decoder, const StreamFormat& format);
     // Memory of a client's own, which keeps its descriptor: a dma-buf that may be written and has room for the layout.
     static Result<std::shared_ptr<FrameMemory>> import(int fd, const Layout& layout);
     // Whether this decoder can write memory of this layout for streams of this format.

@@ -23,6 +23,38 @@ const decode::Decoder* Driver::decoderFor(const PixelFormat& format, uint32_t wi
     return found == decoders.end() ? nullptr : &*found;
 }
 
+namespace {
+
+// For a surface that no picture was decoded into. Smaller than the device's smallest: the client sees a corner of what
+// the device has.
+decode::StreamFormat streamFormat(const decode::Decoder& decoder, const PixelFormat& format, uint32_t width,
+                                  uint32_t height) {
+    const auto coded = [](uint32_t pixels, uint32_t least, uint32_t most) {
+        return std::clamp(decode::wholeUnits(pixels), least, std::max(pixels, most));
+    };
+    const v4l2::FrameSizes& sizes = decoder.sizes;
+    return {.width = coded(width, sizes.minWidth, sizes.maxWidth),
+            .height = coded(height, sizes.minHeight, sizes.maxHeight),
+            .bitDepth = format.bitDepth,
+            .sequence = {}};
+}
+
+} // namespace
+
+std::optional<Layout> Driver::surfaceLayout(const PixelFormat& format, uint32_t width, uint32_t height) {
+    const decode::Decoder* decoder = isForSurfaces(format) ? decoderFor(format, width, height) : nullptr;
+    if (!decoder)
+        return std::nullopt;
+    const std::lock_guard lock(mutex_);
+    if (asked_.decoder != decoder || asked_.format != &format || asked_.width != width || asked_.height != height) {
+        const auto answer = decode::FrameMemory::layoutFor(*decoder, streamFormat(*decoder, format, width, height));
+        asked_ = {decoder, &format, width, height, std::nullopt};
+        if (answer && answer->format == &format)
+            asked_.layout = *answer;
+    }
+    return asked_.layout;
+}
+
 Result<std::shared_ptr<decode::FrameMemory>> Driver::memoryOf(decode::Surface& surface) const {
     if (auto memory = surface.memoryIfAny())
         return memory;
@@ -30,15 +62,7 @@ Result<std::shared_ptr<decode::FrameMemory>> Driver::memoryOf(decode::Surface& s
     if (!decoder) // va.h wants VA_STATUS_ERROR_OPERATION_FAILED where an image cannot be derived
         return fail(ErrorKind::Device, strprintf("no decoder writes %s of %ux%u", surface.format().name,
                                                  surface.width(), surface.height()));
-    // Smaller than the device's smallest: the client sees a corner of what the device has.
-    const auto coded = [](uint32_t pixels, uint32_t least, uint32_t most) {
-        return std::clamp(decode::wholeUnits(pixels), least, std::max(pixels, most));
-    };
-    const v4l2::FrameSizes& sizes = decoder->sizes;
-    return surface.memory(*decoder, {.width = coded(surface.width(), sizes.minWidth, sizes.maxWidth),
-                                     .height = coded(surface.height(), sizes.minHeight, sizes.maxHeight),
-                                     .bitDepth = surface.format().bitDepth,
-                                     .sequence = {}});
+    return surface.memory(*decoder, streamFormat(*decoder, surface.format(), surface.width(), surface.height()));
 }
 
 std::shared_ptr<decode::Stream> Driver::takeStream(const decode::Decoder& decoder) {

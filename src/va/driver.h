@@ -100,6 +100,9 @@ struct Driver {
         return memoryOf(surface).map([&](const auto&) { return surface.promise(); });
     }
 
+    // How the memory of a surface of this format and size will be laid out, if a device writes this format as it is.
+    std::optional<Layout> surfaceLayout(const PixelFormat& format, uint32_t width, uint32_t height);
+
     // A stream for a new context: the one that a destroyed context of the same decoder left behind, or a new one.
     // Clients destroy a context in the middle of a stream and go on in the next, referring to pictures of the first;
     // the kernel finds references only within one queue.
@@ -122,6 +125,12 @@ struct Driver {
 private:
     std::atomic<const decode::Decoder*> recent_ = nullptr; // among the decoders
     std::mutex mutex_;
+    struct { // the last answer: clients make an image for every picture
+        const decode::Decoder* decoder = nullptr;
+        const PixelFormat* format = nullptr;
+        uint32_t width = 0, height = 0;
+        std::optional<Layout> layout;
+    } asked_;
     std::vector<std::shared_ptr<decode::Stream>> parked_; // one per decoder at most
 };
 

@@ -65,16 +65,20 @@ Status createImage(Driver& driver, VAImageFormat* format, int width, int height,
     const PixelFormat* pixels = findByVa(format->fourcc);
     if (!pixels)
         return {VA_STATUS_ERROR_INVALID_IMAGE_FORMAT, "image format " + fourccName(format->fourcc)};
-    // Rows start at multiples of 64: vector units and clients' own copies like it.
-    const uint32_t pitch = (static_cast<uint32_t>(width) * pixels->planes[0].bytes + 63) / 64 * 64;
+    const auto columns = static_cast<uint32_t>(width), rows = static_cast<uint32_t>(height);
+    // As a surface of this size, where there are such: GStreamer 1.22 maps images derived from surfaces with the
+    // offsets of created ones. Others have rows that start at multiples of 64: vector units and clients' own copies
+    // like it.
+    const auto surface = driver.surfaceLayout(*pixels, columns, rows);
+    const uint32_t pitch = surface ? surface->pitches[0] : (columns * pixels->planes[0].bytes + 63) / 64 * 64;
+    const uint32_t allRows = surface ? surface->height : rows;
     // A bound on all planes together: offsets and sizes have 32 bits.
-    if (uint64_t{pitch} * (static_cast<uint32_t>(height) + 1) * pixels->planeCount > INT32_MAX)
+    if (uint64_t{pitch} * (allRows + 1) * pixels->planeCount > INT32_MAX)
         return {VA_STATUS_ERROR_ALLOCATION_FAILED, strprintf("an image of %dx%d", width, height)};
-    const Layout layout =
-        Layout::linear(*pixels, static_cast<uint32_t>(width), static_cast<uint32_t>(height), pitch, 0);
+    const Layout layout = Layout::linear(*pixels, columns, allRows, pitch, 0);
     auto buffer = std::make_shared<Buffer>();
     buffer->data.resize(layout.size);
-    publish(driver, describe(layout, layout.width, layout.height), std::move(buffer), *image);
+    publish(driver, describe(layout, columns, rows), std::move(buffer), *image);
     return {};
 }
 

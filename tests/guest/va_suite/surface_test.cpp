@@ -97,6 +97,19 @@ TEST_P(Surface, ExportedInSeparateLayers) {
     ::close(prime.objects[0].fd);
 }
 
+TEST_P(Surface, CreatedImagesAreLaidOutLikeDerivedOnes) {
+    VAImage derived{};
+    REQUIRE_VA(vaDeriveImage(display, surface, &derived));
+    const VAImage created = makeImage(width, height);
+    for (const unsigned plane : {0u, 1u}) {
+        EXPECT_EQ(created.offsets[plane], derived.offsets[plane]);
+        EXPECT_EQ(created.pitches[plane], derived.pitches[plane]);
+    }
+    expectWithin(created);
+    for (const VAImage& image : {derived, created})
+        REQUIRE_VA(vaDestroyImage(display, image.image_id));
+}
+
 TEST_P(Surface, ExportedInComposedLayers) {
     const VADRMPRIMESurfaceDescriptor separate = exported(VA_EXPORT_SURFACE_SEPARATE_LAYERS);
     const VADRMPRIMESurfaceDescriptor prime = exported(VA_EXPORT_SURFACE_COMPOSED_LAYERS);
@@ -297,6 +310,32 @@ INSTANTIATE_TEST_SUITE_P(Sizes, Surface,
                          });
 
 class Images : public VaTest {};
+
+TEST_F(Images, OfTheLargestSurfaces) {
+    // As wide, or as high, as the driver says that surfaces can be.
+    for (const VAProfile profile : display.profiles()) {
+        VAConfigID config = VA_INVALID_ID;
+        REQUIRE_VA(vaCreateConfig(display, profile, VAEntrypointVLD, nullptr, 0, &config));
+        std::array<VASurfaceAttrib, 64> attributes{};
+        auto count = static_cast<unsigned>(attributes.size());
+        REQUIRE_VA(vaQuerySurfaceAttributes(display, config, attributes.data(), &count));
+        const auto value = [&](VASurfaceAttribType type) {
+            const auto* found = std::find_if(attributes.data(), attributes.data() + count,
+                                             [&](const VASurfaceAttrib& one) { return one.type == type; });
+            return static_cast<unsigned>(found->value.value.i);
+        };
+        const unsigned maxWidth = value(VASurfaceAttribMaxWidth), maxHeight = value(VASurfaceAttribMaxHeight);
+        for (const auto& [width, height] : {std::pair{maxWidth, 64u}, {64u, maxHeight}}) {
+            VASurfaceID surface = makeSurface(width, height);
+            VAImage image{};
+            EXPECT_EQ(vaDeriveImage(display, surface, &image), VA_STATUS_SUCCESS)
+                << "profile " << profile << ", " << width << "x" << height;
+            vaDestroyImage(display, image.image_id);
+            REQUIRE_VA(vaDestroySurfaces(display, &surface, 1));
+        }
+        REQUIRE_VA(vaDestroyConfig(display, config));
+    }
+}
 
 TEST_F(Images, SizesThatCannotBe) {
     VAImageFormat format{};
