@@ -311,6 +311,46 @@ TEST_P(Imports, TooSmallForTheStream) {
 
 VA_SUITE_FOR_ALL_CODECS(Imports);
 
+class TenBits : public VaTest {};
+
+TEST_F(TenBits, AreImported) {
+    VASurfaceID native = VA_INVALID_SURFACE, surface = VA_INVALID_SURFACE;
+    if (vaCreateSurfaces(display, VA_RT_FORMAT_YUV420_10, 178, 146, &native, 1, nullptr, 0) != VA_STATUS_SUCCESS)
+        GTEST_SKIP() << "no decoder writes P010 here";
+    Import import(DmaBuf::Source::Udmabuf, layoutOf(display, native));
+    ASSERT_EQ(import.prime.fourcc, uint32_t{VA_FOURCC_P010});
+    auto attributes = importAttributes(&import.prime);
+    const auto create = [&] {
+        return vaCreateSurfaces(display, VA_RT_FORMAT_YUV420_10, 178, 146, &surface, 1, attributes.data(),
+                                static_cast<unsigned>(attributes.size()));
+    };
+    ASSERT_EQ(create(), VA_STATUS_SUCCESS);
+    // The client's memory is what is seen through the surface.
+    const VAImage image = makeImage(178, 146, VA_FOURCC_P010);
+    import.memory.begin();
+    for (size_t i = 0; i < import.memory.size(); i++)
+        import.memory.bytes()[i] = static_cast<uint8_t>(i * 7 ^ i >> 8);
+    import.memory.end();
+    REQUIRE_VA(vaGetImage(display, surface, 0, 0, 178, 146, image.image_id));
+    void* data = nullptr;
+    REQUIRE_VA(vaMapBuffer(display, image.buf, &data));
+    const auto* pixels = static_cast<const uint8_t*>(data);
+    for (const unsigned plane : {0u, 1u})
+        for (unsigned y = 0; y < 146 / (plane + 1); y++) {
+            const uint8_t* row = pixels + image.offsets[plane] + size_t{y} * image.pitches[plane];
+            ASSERT_TRUE(std::equal(row, row + 178 * 2,
+                                   import.memory.bytes() + import.prime.layers[plane].offset[0] +
+                                       size_t{y} * import.prime.layers[plane].pitch[0]))
+                << "plane " << plane << ", row " << y;
+        }
+    REQUIRE_VA(vaUnmapBuffer(display, image.buf));
+    REQUIRE_VA(vaDestroyImage(display, image.image_id));
+    for (VASurfaceID id : {native, surface})
+        REQUIRE_VA(vaDestroySurfaces(display, &id, 1));
+    import.prime.layers[1].drm_format = DRM_FORMAT_GR88; // chroma of 8 bits
+    EXPECT_EQ(create(), contradicts);
+}
+
 } // namespace
 
 } // namespace va_suite
