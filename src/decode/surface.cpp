@@ -7,19 +7,14 @@
 
 namespace v4l2_request::decode {
 
-Result<Surface::Memory> Surface::allocateIfNone(Memory& memory, const Decoder& decoder, const StreamFormat& format) {
-    if (!memory) {
-        auto allocated = FrameMemory::allocate(decoder, format);
-        if (!allocated)
-            return allocated;
-        memory = std::move(*allocated);
-    }
-    return memory;
+// What was there stays if there is no other to be had.
+Result<Surface::Memory> Surface::exchange(Memory& memory, const Decoder& decoder, const StreamFormat& format) {
+    return FrameMemory::allocate(decoder, format).map([&](Memory allocated) { return memory = std::move(allocated); });
 }
 
 Result<std::shared_ptr<FrameMemory>> Surface::memory(const Decoder& decoder, const StreamFormat& format) {
     const std::lock_guard lock(mutex_);
-    return allocateIfNone(memory_, decoder, format);
+    return memory_ ? memory_ : exchange(memory_, decoder, format);
 }
 
 std::shared_ptr<FrameMemory> Surface::promise() {
@@ -32,9 +27,7 @@ Result<std::shared_ptr<FrameMemory>> Surface::target(const Decoder& decoder, con
                                                      const Layout& layout) {
     const std::lock_guard lock(mutex_);
     Memory& memory = promised_ && !memory_->layout().serves(layout) ? standIn_ : memory_;
-    if (memory && !memory->layout().serves(layout))
-        memory.reset();
-    return allocateIfNone(memory, decoder, format);
+    return memory && memory->layout().serves(layout) ? memory : exchange(memory, decoder, format);
 }
 
 std::shared_ptr<FrameMemory> Surface::memoryIfAny() const {

@@ -67,7 +67,7 @@ public:
 private:
     using Memory = std::shared_ptr<FrameMemory>;
 
-    static Result<Memory> allocateIfNone(Memory& memory, const Decoder& decoder, const StreamFormat& format);
+    static Result<Memory> exchange(Memory& memory, const Decoder& decoder, const StreamFormat& format);
     std::shared_ptr<Stream> pendingStream() const;
     Result<void> deliver(os::Deadline deadline);
 

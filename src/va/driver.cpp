@@ -45,14 +45,17 @@ std::optional<Layout> Driver::surfaceLayout(const PixelFormat& format, uint32_t 
     const decode::Decoder* decoder = isForSurfaces(format) ? decoderFor(format, width, height) : nullptr;
     if (!decoder)
         return std::nullopt;
-    const std::lock_guard lock(mutex_);
-    if (asked_.decoder != decoder || asked_.format != &format || asked_.width != width || asked_.height != height) {
-        const auto answer = decode::FrameMemory::layoutFor(*decoder, streamFormat(*decoder, format, width, height));
-        asked_ = {decoder, &format, width, height, std::nullopt};
-        if (answer && answer->format == &format)
-            asked_.layout = *answer;
+    const LayoutQuestion question{decoder, &format, width, height};
+    {
+        const std::lock_guard lock(mutex_);
+        if (lastLayout_.question == question)
+            return lastLayout_.answer;
     }
-    return asked_.layout;
+    const auto layout = decode::FrameMemory::layoutFor(*decoder, streamFormat(*decoder, format, width, height));
+    const auto answer = layout && layout->format == &format ? std::optional(*layout) : std::nullopt;
+    const std::lock_guard lock(mutex_); // not while the device is asked
+    lastLayout_ = {question, answer};
+    return answer;
 }
 
 Result<std::shared_ptr<decode::FrameMemory>> Driver::memoryOf(decode::Surface& surface) const {

@@ -125,12 +125,16 @@ struct Driver {
 private:
     std::atomic<const decode::Decoder*> recent_ = nullptr; // among the decoders
     std::mutex mutex_;
-    struct { // the last answer: clients make an image for every picture
+    struct LayoutQuestion {
         const decode::Decoder* decoder = nullptr;
         const PixelFormat* format = nullptr;
         uint32_t width = 0, height = 0;
-        std::optional<Layout> layout;
-    } asked_;
+        bool operator==(const LayoutQuestion&) const = default;
+    };
+    struct { // clients make an image for every picture
+        LayoutQuestion question;
+        std::optional<Layout> answer;
+    } lastLayout_;
     std::vector<std::shared_ptr<decode::Stream>> parked_; // one per decoder at most
 };
 

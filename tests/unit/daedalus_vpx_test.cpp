@@ -152,7 +152,7 @@ TEST(DaedalusVp8, ReferencesCount) {
             control.last_frame_ts = 2000;
     });
     EXPECT_EQ(bad[4], "");
-    EXPECT_EQ(bad[5], "VP8_FRAME.last_frame_ts is 2000, the picture is 5000");
+    EXPECT_EQ(bad[5], "VP8_FRAME.last_frame_ts is 2000, the reference picture of the stream is 5000");
     EXPECT_EQ(bad[6], "an inter frame before the first key frame");
 }
 
