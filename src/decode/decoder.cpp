@@ -58,21 +58,8 @@ v4l2::FrameSizes probeSizes(v4l2::Device& device, uint32_t fourcc) {
     return sizes;
 }
 
-// Why pictures of a depth cannot be had: a device may list a profile and have no format for it, or none that can be
-// read, and it tells only when it knows the depth. Asked on a file handle of its own, which no other sequence has seen.
-Result<void> probeDepth(const Decoder& decoder, uint8_t bitDepth) {
-    auto device = v4l2::Device::open(decoder.node.videoPath);
-    if (!device)
-        return tl::unexpected(std::move(device).error());
-    return negotiate(*device, decoder,
-                     {.width = decoder.sizes.minWidth,
-                      .height = decoder.sizes.minHeight,
-                      .bitDepth = bitDepth,
-                      .sequence = {}})
-        .map([](const NegotiatedFormat&) {});
-}
-
 // What the device's menu says of each profile. A device without the menu is taken by its word that it knows the codec.
+// It may list a profile and have no format for its depth, or none that can be read: it tells only when it knows that.
 std::vector<ProfileReport> probeProfiles(const v4l2::Device& device, const Decoder& decoder) {
     const codec::Codec& codec = *decoder.codec;
     std::vector<ProfileReport> profiles;
@@ -83,8 +70,12 @@ std::vector<ProfileReport> probeProfiles(const v4l2::Device& device, const Decod
             fault = "the device does not list it";
         for (const PixelFormat* format : clientFormats)
             if (fault.empty() && isForSurfaces(*format) && format->rt & profile.rtFormats && format->bitDepth > 8)
-                if (auto probed = probeDepth(decoder, format->bitDepth); !probed)
-                    fault = "the device lists it, but " + probed.error().message;
+                if (auto layout = layoutFor(decoder, {.width = decoder.sizes.minWidth,
+                                                      .height = decoder.sizes.minHeight,
+                                                      .bitDepth = format->bitDepth,
+                                                      .sequence = {}});
+                    !layout)
+                    fault = "the device lists it, but " + layout.error().message;
         profiles.push_back({&profile, std::move(fault)});
     }
     return profiles;
@@ -252,6 +243,12 @@ Result<NegotiatedFormat> negotiate(v4l2::Device& device, const Decoder& decoder,
                     strprintf("has %u bytes per line for %ux%u in %s", capture->planes[0].bytesperline, capture->width,
                               capture->height, pixels->name));
     return NegotiatedFormat{*output, *capture, *layout};
+}
+
+Result<Layout> layoutFor(const Decoder& decoder, const StreamFormat& format) {
+    return v4l2::Device::open(decoder.node.videoPath)
+        .and_then([&](v4l2::Device&& device) { return negotiate(device, decoder, format); })
+        .map([](const NegotiatedFormat& formats) { return formats.layout; });
 }
 
 } // namespace v4l2_request::decode

@@ -100,4 +100,8 @@ struct NegotiatedFormat {
 // sequence control, then CAPTURE (Documentation/userspace-api/media/v4l/dev-stateless-decoder.rst, "Initialization").
 Result<NegotiatedFormat> negotiate(v4l2::Device& device, const Decoder& decoder, const StreamFormat& wanted);
 
+// How the decoder would lay out pictures of such a stream, without allocating anything. Asked on a file handle of its
+// own, which no other sequence has seen.
+Result<Layout> layoutFor(const Decoder& decoder, const StreamFormat& format);
+
 } // namespace v4l2_request::decode

@@ -65,12 +65,6 @@ Result<std::shared_ptr<FrameMemory>> FrameMemory::allocate(const Decoder& decode
     return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(fds), formats->layout));
 }
 
-Result<Layout> FrameMemory::layoutFor(const Decoder& decoder, const StreamFormat& format) {
-    return v4l2::Device::open(decoder.node.videoPath)
-        .and_then([&](v4l2::Device&& device) { return negotiate(device, decoder, format); })
-        .map([](const NegotiatedFormat& formats) { return formats.layout; });
-}
-
 Result<std::shared_ptr<FrameMemory>> FrameMemory::import(int fd, const Layout& layout) {
     os::UniqueFd own(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     if (!own.valid())
@@ -103,13 +97,10 @@ Result<void> FrameMemory::checkLayout(const Decoder& decoder, const StreamFormat
     return {};
 }
 
-std::vector<v4l2::Device::DmaBuf> FrameMemory::pieces() const {
-    std::vector<v4l2::Device::DmaBuf> pieces;
-    for (size_t i = 0; i < fds_.size(); i++) {
-        const size_t end = i + 1 < fds_.size() ? begin(i + 1) : layout_.size;
-        pieces.push_back({fds_[i].get(), static_cast<uint32_t>(end - begin(i))});
-    }
-    return pieces;
+std::vector<os::Piece> FrameMemory::pieces() const {
+    if (!layout_.secondPiece)
+        return {{fds_[0].get(), layout_.size}};
+    return {{fds_[0].get(), layout_.secondPiece}, {fds_[1].get(), layout_.size - layout_.secondPiece}};
 }
 
 bool FrameMemory::waitUntilUnused(os::Deadline deadline) const {
@@ -140,12 +131,8 @@ Result<void> FrameMemory::copy(const std::shared_ptr<FrameMemory>& from, const s
 Result<FrameMemory::View> FrameMemory::view(const std::shared_ptr<FrameMemory>& memory, Access access) {
     {
         const std::lock_guard lock(memory->mutex_);
-        if (!memory->mapping_.valid()) {
-            std::vector<os::Mapping::Piece> pieces;
-            for (size_t i = 0; i < memory->fds_.size(); i++)
-                pieces.push_back({memory->fds_[i].get(), memory->begin(i)});
-            memory->mapping_ = os::Mapping::map(pieces, memory->layout_.size);
-        }
+        if (!memory->mapping_.valid())
+            memory->mapping_ = os::Mapping::map(memory->pieces());
         if (!memory->mapping_.valid())
             return v4l2::ioctlError("mmap", errno, "dma-buf");
     }

@@ -48,15 +48,13 @@ public:
     // device can surely write, with the layout and the size that its driver wants. The file handle used for it is
     // closed again.
     static Result<std::shared_ptr<FrameMemory>> allocate(const Decoder& decoder, const StreamFormat& format);
-    // How the decoder would lay it out. Asked of the device, without allocating anything.
-    static Result<Layout> layoutFor(const Decoder& decoder, const StreamFormat& format);
     // Memory of a client's own, which keeps its descriptor: a dma-buf that may be written and has room for the layout.
     static Result<std::shared_ptr<FrameMemory>> import(int fd, const Layout& layout);
     // Whether this decoder can write memory of this layout for streams of this format.
     static Result<void> checkLayout(const Decoder& decoder, const StreamFormat& format, const Layout& layout);
 
-    // As the device takes them.
-    std::vector<v4l2::Device::DmaBuf> pieces() const;
+    // The dma-bufs, as the device takes them and as they are mapped.
+    std::vector<os::Piece> pieces() const;
     // Another descriptor of the first dma-buf, for a client. Formats with a second one have no name for other devices.
     os::UniqueFd duplicateFd() const { return fds_.front().duplicate(); }
     const Layout& layout() const { return layout_; }
@@ -75,7 +73,6 @@ public:
 
 private:
     FrameMemory(std::vector<os::UniqueFd> fds, const Layout& layout) : fds_(std::move(fds)), layout_(layout) {}
-    size_t begin(size_t piece) const { return piece ? layout_.secondPiece : 0; }
 
     std::vector<os::UniqueFd> fds_;
     Layout layout_;

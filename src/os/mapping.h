@@ -15,6 +15,12 @@ inline uint64_t wholePages(uint64_t bytes) {
     return (bytes + page - 1) / page * page;
 }
 
+// Memory behind a descriptor, from its start on.
+struct Piece {
+    int fd;
+    uint32_t length; // bytes
+};
+
 // Owns one shared memory mapping.
 class Mapping final {
 public:
@@ -42,23 +48,22 @@ public:
         return mapping;
     }
 
-    // Maps several descriptors behind one another: each from a multiple of the page size on, up to the next one.
-    struct Piece {
-        int fd;
-        size_t begin;
-    };
-    static Mapping map(std::span<const Piece> pieces, size_t size) {
+    // Maps pieces behind one another: all but the last have whole pages.
+    static Mapping map(std::span<const Piece> pieces) {
         Mapping mapping;
+        size_t size = 0;
+        for (const Piece& piece : pieces)
+            size += piece.length;
         void* reserved = ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (reserved == MAP_FAILED)
             return mapping;
         mapping.data_ = reserved;
         mapping.size_ = size;
-        for (size_t i = 0; i < pieces.size(); i++) {
-            const size_t end = i + 1 < pieces.size() ? pieces[i + 1].begin : size;
-            if (::mmap(static_cast<uint8_t*>(reserved) + pieces[i].begin, end - pieces[i].begin, PROT_READ | PROT_WRITE,
-                       MAP_SHARED | MAP_FIXED, pieces[i].fd, 0) == MAP_FAILED)
+        auto* at = static_cast<uint8_t*>(reserved);
+        for (const Piece& piece : pieces) {
+            if (::mmap(at, piece.length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, piece.fd, 0) == MAP_FAILED)
                 return {};
+            at += piece.length;
         }
         return mapping;
     }

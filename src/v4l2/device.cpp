@@ -280,7 +280,7 @@ Result<void> Device::queueOutput(const OutputBuffer& output) {
     return {};
 }
 
-Result<void> Device::queueCapture(uint32_t index, std::span<const DmaBuf> planes) {
+Result<void> Device::queueCapture(uint32_t index, std::span<const os::Piece> planes) {
     KernelBuffer kernel(bufferType(QueueType::Capture), multiplanar_, V4L2_MEMORY_DMABUF, index,
                         static_cast<uint32_t>(planes.size()));
     for (size_t i = 0; multiplanar_ && i < planes.size(); i++) {

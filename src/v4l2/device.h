@@ -98,12 +98,8 @@ public:
         bool holdCapture; // the CAPTURE buffer stays with the device: more of this picture follows
     };
     Result<void> queueOutput(const OutputBuffer& buffer); // VIDIOC_QBUF, MMAP memory
-    // VIDIOC_QBUF, DMABUF memory: a dma-buf and its size for each memory plane.
-    struct DmaBuf {
-        int fd;
-        uint32_t length;
-    };
-    Result<void> queueCapture(uint32_t index, std::span<const DmaBuf> planes);
+    // VIDIOC_QBUF, DMABUF memory: a dma-buf for each memory plane.
+    Result<void> queueCapture(uint32_t index, std::span<const os::Piece> planes);
     // VIDIOC_DQBUF; nothing if no buffer is ready.
     Result<std::optional<Dequeued>> dequeue(QueueType queue, v4l2_memory memory);
 

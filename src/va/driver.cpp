@@ -51,7 +51,7 @@ std::optional<Layout> Driver::surfaceLayout(const PixelFormat& format, uint32_t 
         if (lastLayout_.question == question)
             return lastLayout_.answer;
     }
-    const auto layout = decode::FrameMemory::layoutFor(*decoder, streamFormat(*decoder, format, width, height));
+    const auto layout = decode::layoutFor(*decoder, streamFormat(*decoder, format, width, height));
     const auto answer = layout && layout->format == &format ? std::optional(*layout) : std::nullopt;
     const std::lock_guard lock(mutex_); // not while the device is asked
     lastLayout_ = {question, answer};
