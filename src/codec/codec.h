@@ -45,13 +45,27 @@ struct PictureInput {
     std::vector<Slice> slices;
 };
 
-// Answers which decoded picture a surface holds.
+// Answers which decoded pictures the device still has.
 class References {
 public:
     virtual ~References() = default;
-    // The timestamp (nanoseconds) that names the surface's picture in the CAPTURE queue; nothing if the surface does
-    // not exist, was never decoded into, or is being decoded into for the first time right now.
+    // The timestamp (nanoseconds) that names the surface's picture in the CAPTURE queue: the device reads it. Nothing
+    // if the surface does not exist, was never decoded into, is being decoded into for the first time right now, or if
+    // the queue has lost its picture.
     virtual std::optional<uint64_t> timestamp(VASurfaceID surface) const = 0;
+    // The same for a picture that the job only names. It must stay in the queue, as later pictures may read it, but its
+    // own surface may be decoded into again before the job is done.
+    virtual std::optional<uint64_t> listed(VASurfaceID surface) const { return timestamp(surface); }
+    // The picture that was decoded last, in decoding order, and is still there, without the target's own: it stands in
+    // where nothing of what the client names is there. Nothing if there is none.
+    virtual std::optional<uint64_t> latest() const { return std::nullopt; }
+
+    // The names that the pictures of this submission will have when they are queued.
+    struct Names {
+        uint64_t picture = 0;
+        uint64_t prelude = 0; // of Submission::prelude
+    };
+    virtual Names names() const { return {}; }
 };
 
 // What the device says of its codec controls.
@@ -101,6 +115,12 @@ struct Job {
     Bitstream bitstream;
 };
 
+// A picture that is decoded once more, into memory of the driver's own.
+struct Prelude {
+    VASurfaceID surface; // that it was decoded into; later pictures refer to the new copy
+    Job job;
+};
+
 // A picture as the device wants it: one job (frame based) or one per slice (slice based), in decoding order.
 struct Submission {
     std::vector<Job> jobs;
@@ -111,6 +131,23 @@ struct Submission {
     uint32_t codedWidth = 0;
     uint32_t codedHeight = 0;
     uint8_t bitDepth = 8; // of its samples
+
+    // A picture that this one is predicted from is missing, and another stands in, or none: it is damaged, whatever the
+    // device says.
+    bool damaged = false;
+    // The surfaces that it is predicted from, without those that are only kept for later pictures: it is damaged if one
+    // of them is. Empty for a picture that stands on its own.
+    std::vector<VASurfaceID> predictedFrom;
+    // Damage is inherited over so many pictures at most; 0: for ever. A sequence that refreshes itself bit by bit says
+    // when it will be whole again (H.264 D.2.8, H.265 D.3.8: recovery points).
+    uint32_t damageLasts = 0;
+
+    // Goes to the device right before the jobs.
+    std::optional<Prelude> prelude;
+    // Film grain: the surface that shows the picture; the target is what later pictures refer to.
+    VASurfaceID display = VA_INVALID_SURFACE;
+    // The device applies no film grain: it writes the target, and the display surface shows the same.
+    bool displayCopied = false;
 };
 
 // A VA profile as the kernel names it. A device that has the codec's profile control is asked whether it lists the
@@ -142,8 +179,9 @@ struct Codec {
 
     // Builds the requests of one picture. `state` is empty for the first picture of a stream; the caller keeps the
     // changed value only if the submission reached the device. A picture that cannot be represented is an error, never
-    // half filled: InvalidParameter (the buffers contradict themselves), Unsupported (VA-API or the device cannot carry
-    // it).
+    // half filled: InvalidParameter (the client's buffers are not what va.h says), Unsupported (VA-API or the device
+    // cannot carry it, nor the pictures after it), Decoding (the bitstream of this picture contradicts itself: it is
+    // damaged, and the stream goes on).
     Result<Submission> (*build)(const PictureInput& input, const References& references, const DeviceControls& device,
                                 std::any& state);
 };

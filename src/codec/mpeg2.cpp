@@ -282,7 +282,10 @@ Result<Submission> build(const PictureInput& input, const References& references
     state.openField = isFieldPicture(picture) && !secondField ? input.target : VA_INVALID_SURFACE;
     state.openParity = static_cast<uint8_t>(picture.picture_coding_extension.bits.picture_structure);
 
-    Submission submission{.firstField = isFieldPicture(picture) && !secondField, .secondField = secondField};
+    Submission submission{.firstField = isFieldPicture(picture) && !secondField,
+                          .secondField = secondField,
+                          .codedWidth = picture.horizontal_size,
+                          .codedHeight = picture.vertical_size};
     Job& job = submission.jobs.emplace_back();
     job.controls.add<Mpeg2Sequence>(fillSequence(input, picture, state));
     job.controls.add<Mpeg2Picture>(fillPicture(picture, findReferences(input, picture, references, secondField)));

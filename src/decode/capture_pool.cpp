@@ -10,63 +10,74 @@ Result<void> CapturePool::start() {
 }
 
 Result<CapturePool::Slot*> CapturePool::grow() {
+    slots_.reserve(slots_.size() + 1); // the kernel's buffer must not be lost to an exception
+    auto slot = std::make_unique<Slot>();
     auto index = device_.createBuffer(v4l2::QueueType::Capture, V4L2_MEMORY_DMABUF, format_);
     if (!index)
         return tl::unexpected(std::move(index).error());
-    return slots_.emplace_back(std::make_unique<Slot>(Slot{*index, {}})).get();
+    slot->index = *index;
+    return slots_.emplace_back(std::move(slot)).get();
 }
 
-Result<CapturePool::Slot*> CapturePool::bind(const std::shared_ptr<Surface>& surface,
-                                             std::span<const Surface* const> references) {
-    Slot* unused = nullptr; // its surface is gone, or it never had one
-    Slot* oldest = nullptr;
-    for (const auto& slot : slots_) {
-        const auto owner = slot->surface.lock();
-        if (owner == surface)
+CapturePool::Slot* CapturePool::find(const std::shared_ptr<Frame>& frame) const {
+    for (const auto& slot : slots_)
+        if (slot->timestamp == frame->timestamp() && slot->frame.lock() == frame)
             return slot.get();
+    return nullptr;
+}
+
+// One that has this memory already, else one whose memory is gone or that never had any.
+CapturePool::Slot* CapturePool::findUnused(const std::shared_ptr<FrameMemory>& memory) const {
+    Slot* unused = nullptr;
+    for (const auto& slot : slots_) {
         if (slot->queued)
             continue;
-        if (!owner)
+        const auto has = slot->memory.lock();
+        if (has == memory)
+            return slot.get();
+        if (!has && !slot->prepared)
             unused = slot.get();
-        else if (std::find(references.begin(), references.end(), owner.get()) == references.end() &&
-                 (!oldest || slot->timestamp < oldest->timestamp))
-            oldest = slot.get();
     }
-    Slot* chosen = unused;
-    if (!chosen && !full_) {
-        const auto grown = grow();
-        full_ = !grown; // vb2 has an upper limit, 32 buffers on most kernels: not an error as long as one can be reused
-        chosen = grown.value_or(nullptr);
-    }
-    if (!chosen)
-        chosen = oldest;
-    if (!chosen)
-        return fail(ErrorKind::Busy, "every CAPTURE buffer is in use");
-    chosen->surface = surface;
-    chosen->timestamp = 0;
-    return chosen;
+    return unused;
 }
 
-Result<void> CapturePool::queue(Slot& slot, const FrameMemory& memory, uint64_t timestamp) {
-    auto queued = device_.queueCapture(slot.index, memory.pieces());
-    slot.queued = queued.has_value();
-    slot.timestamp = slot.queued ? timestamp : 0;
-    return queued;
+Result<void> CapturePool::prepare(Slot& slot, const std::shared_ptr<Frame>& frame) {
+    if (slot.memory.lock() == frame->memory())
+        return {};
+    slot.frame.reset(); // the kernel forgets the picture of the memory before
+    slot.memory.reset();
+    slot.timestamp = 0;
+    if (!canPrepare_)
+        return {};
+    if (auto prepared = device_.prepareCapture(slot.index, frame->memory()->pieces()); !prepared) {
+        canPrepare_ = prepared.error().code != ENOTTY;
+        return canPrepare_ ? prepared : Result<void>{};
+    }
+    slot.memory = frame->memory();
+    slot.filled = true;
+    slot.prepared = true;
+    return {};
 }
 
-std::optional<uint64_t> CapturePool::timestamp(const Surface& surface) const {
-    for (const auto& slot : slots_)
-        if (slot->timestamp && slot->surface.lock().get() == &surface)
-            return slot->timestamp;
-    return std::nullopt;
+Result<void> CapturePool::queue(Slot& slot, const std::shared_ptr<Frame>& frame) {
+    auto queued = device_.queueCapture(slot.index, frame->memory()->pieces());
+    if (!queued)
+        return queued;
+    slot.queued = true;
+    slot.prepared = false;
+    slot.filled = true;
+    slot.memory = frame->memory();
+    slot.frame = frame;
+    slot.timestamp = frame->timestamp();
+    return {};
 }
 
 bool CapturePool::holdsPictures() const {
     return std::any_of(slots_.begin(), slots_.end(),
-                       [](const auto& slot) { return slot->timestamp && !slot->surface.expired(); });
+                       [](const auto& slot) { return slot->timestamp && !slot->frame.expired(); });
 }
 
-Result<std::optional<CapturePool::Finished>> CapturePool::reap() {
+Result<std::optional<CapturePool::Finished>> CapturePool::dequeue() {
     const auto done = device_.dequeue(v4l2::QueueType::Capture, V4L2_MEMORY_DMABUF);
     if (!done)
         return tl::unexpected(done.error());
@@ -80,10 +91,27 @@ Result<std::optional<CapturePool::Finished>> CapturePool::reap() {
     return Finished{slot->get(), (*done)->error};
 }
 
+void CapturePool::dropUnowned() {
+    const auto unowned = [](const std::unique_ptr<Slot>& slot) {
+        return slot->filled && !slot->queued && slot->memory.expired();
+    };
+    while (canRemove_ && slots_.size() > 1) { // a queue that loses its last buffer is no queue any more
+        const auto slot = std::find_if(slots_.begin(), slots_.end(), unowned);
+        if (slot == slots_.end())
+            return;
+        canRemove_ = device_.removeBuffer(v4l2::QueueType::Capture, (*slot)->index).has_value();
+        if (!canRemove_)
+            return;
+        slots_.erase(slot);
+        full_ = false;
+    }
+}
+
 void CapturePool::reset() {
     for (const auto& slot : slots_) {
         slot->queued = false;
-        slot->timestamp = 0; // the kernel forgets what its buffers hold
+        slot->prepared = false;
+        slot->timestamp = 0;
     }
 }
 

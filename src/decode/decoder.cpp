@@ -2,6 +2,7 @@
 #include "decode/decoder.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "util/log.h"
 
@@ -16,6 +17,12 @@ codec::DeviceControls probeControls(const v4l2::Device& device, const codec::Cod
             if (const auto info = device.queryControl(id))
                 controls.set(id, {info->elements, device.controlValue(id).value_or(info->defaultValue)});
     return controls;
+}
+
+std::chrono::seconds stallTimeout(std::chrono::seconds usual) {
+    const char* wish = ::getenv("V4L2_REQUEST_TIMEOUT");
+    const long seconds = wish ? std::strtol(wish, nullptr, 10) : 0;
+    return seconds > 0 && seconds <= 86400 ? std::chrono::seconds(seconds) : usual;
 }
 
 // The first row of the table that the device offers, of this depth.
@@ -85,6 +92,7 @@ std::vector<ProfileReport> probeProfiles(const v4l2::Device& device, const Decod
 Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node, CodecReport& report) {
     const codec::Codec& codec = *report.codec;
     Decoder decoder{.node = node, .codec = &codec};
+    decoder.stallTimeout = stallTimeout(decoder.stallTimeout);
     const auto fourccs = device.formats(v4l2::QueueType::Output);
     if (std::find(fourccs.begin(), fourccs.end(), codec.fourcc) == fourccs.end())
         return fail(ErrorKind::Unsupported, std::string("does not decode ") + codec.name);

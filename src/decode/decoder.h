@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,6 +22,9 @@ struct Decoder {
     codec::DeviceControls controls;
     v4l2::FrameSizes sizes{};
     bool holdCapture = false; // several requests may write one CAPTURE buffer
+    // A device that reports nothing for so long is stuck. Kernel watchdogs give up on a job after 2 s: theirs does less
+    // harm. V4L2_REQUEST_TIMEOUT says how many seconds, for a decoder that is a program on a slow machine.
+    std::chrono::seconds stallTimeout{5};
 };
 
 // A profile that the driver knows, at one node.

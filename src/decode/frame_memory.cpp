@@ -2,6 +2,7 @@
 #include "decode/frame_memory.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include <fcntl.h>
 #include <linux/dma-buf.h>
@@ -126,6 +127,22 @@ Result<void> FrameMemory::copy(const std::shared_ptr<FrameMemory>& from, const s
                                   .width = std::min({width, from->layout().width, to->layout().width}),
                                   .height = std::min({height, from->layout().height, to->layout().height})},
                                  planes);
+}
+
+Result<void> FrameMemory::duplicate(const std::shared_ptr<FrameMemory>& from, const std::shared_ptr<FrameMemory>& to) {
+    if (from == to)
+        return {};
+    if (!to->layout().serves(from->layout()) && !from->layout().serves(to->layout()))
+        return fail(ErrorKind::Unsupported, "the two pictures are not laid out alike");
+    const auto source = view(from, Access::Read);
+    if (!source)
+        return tl::unexpected(source.error());
+    const auto target = view(to, Access::ReadWrite);
+    if (!target)
+        return tl::unexpected(target.error());
+    std::memcpy(target->bytes().data(), source->bytes().data(),
+                std::min(source->bytes().size(), target->bytes().size()));
+    return {};
 }
 
 Result<FrameMemory::View> FrameMemory::view(const std::shared_ptr<FrameMemory>& memory, Access access) {

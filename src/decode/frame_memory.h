@@ -68,6 +68,9 @@ public:
     static Result<void> copy(const std::shared_ptr<FrameMemory>& from, const std::shared_ptr<FrameMemory>& to,
                              uint32_t width, uint32_t height);
 
+    // Copies a whole picture into memory of the same layout; Unsupported if it is another.
+    static Result<void> duplicate(const std::shared_ptr<FrameMemory>& from, const std::shared_ptr<FrameMemory>& to);
+
     // A view for the CPU. Does not wait for the decoder: that is the surface's business.
     static Result<View> view(const std::shared_ptr<FrameMemory>& memory, Access access);
 

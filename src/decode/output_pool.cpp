@@ -16,19 +16,36 @@ constexpr size_t readAhead = 128;
 
 } // namespace
 
-Result<OutputPool::Slot*> OutputPool::acquire(size_t bitstream) {
+// Hardware does one job at a time: four pictures in flight hide the client's own latency. Where a picture is many jobs,
+// two pictures are in flight, as far as 32 buffers (what most kernels give) and 64 MiB go.
+size_t OutputPool::depthFor(size_t jobs) const {
+    constexpr size_t pictures = 4, mostBuffers = 32, mostBytes = size_t{64} << 20;
+    if (jobs <= 1)
+        return pictures;
+    const size_t affordable = mostBytes / std::max<size_t>(format_.planes[0].sizeimage, 1);
+    return std::clamp(2 * jobs, pictures, std::clamp(affordable, pictures, mostBuffers));
+}
+
+Result<OutputPool::Slot*> OutputPool::acquire(size_t bitstream, size_t depth) {
     const size_t size = bitstream + readAhead;
     size_t largeEnough = 0;
+    bool comesBack = false; // a slot of this size that somebody else has
     for (Slot& slot : slots_) {
         if (slot.memory.bytes().size() < size)
             continue;
         largeEnough++;
-        if (makeReady(slot))
+        if (makeReady(slot)) {
+            slot.state = Slot::State::Taken;
             return &slot;
+        }
+        comesBack |= slot.state == Slot::State::Queued;
     }
-    if (largeEnough < depth)
-        return grow(size);
-    return nullptr;
+    if (largeEnough >= depth)
+        return nullptr;
+    auto grown = grow(size);
+    if (!grown && comesBack)
+        return nullptr; // fewer slots than wanted are enough
+    return grown;
 }
 
 Result<OutputPool::Slot*> OutputPool::grow(size_t size) {
@@ -36,34 +53,34 @@ Result<OutputPool::Slot*> OutputPool::grow(size_t size) {
     v4l2::Format format = format_;
     if (size > format.planes[0].sizeimage)
         format.planes[0].sizeimage = static_cast<uint32_t>(std::min<size_t>(2 * size, UINT32_MAX));
-    auto index = device_.createBuffer(v4l2::QueueType::Output, V4L2_MEMORY_MMAP, format);
-    if (!index) {
-        // Fewer slots than wanted are enough, as long as one will come back.
-        const bool oneIsOut = std::any_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
-            return slot.queued && slot.memory.bytes().size() >= size;
-        });
-        if (oneIsOut)
-            return nullptr;
-        return tl::unexpected(std::move(index).error());
-    }
-    auto memory = device_.mapBuffer(v4l2::QueueType::Output, *index);
-    if (!memory)
-        return tl::unexpected(std::move(memory).error());
-    if (memory->bytes().size() < size)
-        return fail(ErrorKind::Unsupported,
-                    strprintf("the device gives %zu bytes for a picture of %zu", memory->bytes().size(), size));
+    // All that can fail without the kernel's queue comes first: a buffer of the queue cannot be given back.
     auto request = v4l2::Request::allocate(mediaFd_);
     if (!request)
         return tl::unexpected(std::move(request).error());
+    Slot& slot = slots_.emplace_back();
+    slot.request = std::move(*request);
+    const auto index = device_.createBuffer(v4l2::QueueType::Output, V4L2_MEMORY_MMAP, format);
+    auto memory = index ? device_.mapBuffer(v4l2::QueueType::Output, *index) : tl::unexpected(index.error());
+    if (memory && memory->bytes().size() < size)
+        memory = fail(ErrorKind::Unsupported,
+                      strprintf("the device gives %zu bytes for a picture of %zu", memory->bytes().size(), size));
+    if (!memory) {
+        slots_.pop_back();
+        if (index)
+            (void)device_.removeBuffer(v4l2::QueueType::Output, *index); // or it stays until the session is closed
+        return tl::unexpected(std::move(memory).error());
+    }
+    slot.index = *index;
+    slot.memory = std::move(*memory);
+    slot.state = Slot::State::Taken;
     format_.planes[0].sizeimage = format.planes[0].sizeimage;
-    return &slots_.emplace_back(Slot{*index, std::move(*memory), std::move(*request)});
+    return &slot;
 }
 
 bool OutputPool::makeReady(Slot& slot) {
-    if (slot.queued)
-        return false;
-    if (slot.fresh)
-        return true;
+    using State = Slot::State;
+    if (slot.state != State::Used)
+        return slot.state == State::Free;
     if (slot.request) {
         const auto reinitialised = slot.request->reinit();
         // Busy: multi-stage decoders give the OUTPUT buffer back before the request is complete.
@@ -75,8 +92,9 @@ bool OutputPool::makeReady(Slot& slot) {
     if (!slot.request)
         if (auto request = v4l2::Request::allocate(mediaFd_))
             slot.request = std::move(*request);
-    slot.fresh = slot.request.has_value();
-    return slot.fresh;
+    if (slot.request)
+        slot.state = State::Free;
+    return slot.state == State::Free;
 }
 
 Result<void> OutputPool::prepare(Slot& slot, const codec::Job& job, uint64_t timestamp, bool holdCapture) {
@@ -86,14 +104,14 @@ Result<void> OutputPool::prepare(Slot& slot, const codec::Job& job, uint64_t tim
         to += piece.size();
     }
     std::memset(to, 0, readAhead); // acquire() has made room
-    std::vector<v4l2_ext_control> controls;
+    controls_.clear();
     for (const ControlBatch::Entry& entry : job.controls.entries()) {
-        v4l2_ext_control& control = controls.emplace_back();
+        v4l2_ext_control& control = controls_.emplace_back();
         control.id = entry.id;
         control.size = entry.size;
         control.ptr = const_cast<std::byte*>(job.controls.payload(entry).data()); // the kernel only reads
     }
-    if (auto set = device_.setControls(controls, slot.request->fd()); !set)
+    if (auto set = device_.setControls(controls_, slot.request->fd()); !set)
         return set;
     return device_.queueOutput({.index = slot.index,
                                 .bytesused = static_cast<uint32_t>(job.bitstream.size()),
@@ -102,24 +120,40 @@ Result<void> OutputPool::prepare(Slot& slot, const codec::Job& job, uint64_t tim
                                 .holdCapture = holdCapture});
 }
 
-bool OutputPool::reap() {
-    bool any = false;
-    const auto isQueued = [](const Slot& slot) { return slot.queued; };
-    while (std::any_of(slots_.begin(), slots_.end(), isQueued)) {
-        const auto done = device_.dequeue(v4l2::QueueType::Output, V4L2_MEMORY_MMAP);
-        if (!done || !*done) // an error here is one of CAPTURE too, where it decides about pictures
-            break;
-        any = true;
-        for (Slot& slot : slots_)
-            if (slot.index == (*done)->index)
-                slot.queued = false;
-    }
-    return any;
+Result<void> OutputPool::start(Slot& slot, const std::shared_ptr<Frame>& frame) {
+    auto queued = slot.request->queue();
+    if (!queued)
+        return queued;
+    slot.frame = frame;
+    slot.state = Slot::State::Queued;
+    return {};
+}
+
+bool OutputPool::anyQueued() const {
+    return std::any_of(slots_.begin(), slots_.end(),
+                       [](const Slot& slot) { return slot.state == Slot::State::Queued; });
+}
+
+Result<std::optional<OutputPool::Finished>> OutputPool::dequeue() {
+    if (!anyQueued())
+        return std::nullopt;
+    const auto done = device_.dequeue(v4l2::QueueType::Output, V4L2_MEMORY_MMAP);
+    if (!done)
+        return tl::unexpected(done.error());
+    if (!*done)
+        return std::nullopt;
+    for (Slot& slot : slots_)
+        if (slot.index == (*done)->index && slot.state == Slot::State::Queued) {
+            slot.state = Slot::State::Used;
+            return Finished{slot.frame.lock(), (*done)->error};
+        }
+    return fail(ErrorKind::Device, "the device returned an OUTPUT buffer that it was never given");
 }
 
 void OutputPool::reset() {
     for (Slot& slot : slots_)
-        slot.queued = false;
+        if (slot.state == Slot::State::Queued)
+            slot.state = Slot::State::Used;
 }
 
 } // namespace v4l2_request::decode

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include "codec/codec.h"
 #include "os/mapping.h"
@@ -11,56 +13,65 @@
 
 namespace v4l2_request::decode {
 
-// The OUTPUT side of a stream: slots of one bitstream buffer and one request each, bound for life. Not thread-safe: the
-// stream holds its lock around every call.
+class Frame;
+
+// The OUTPUT side of a session: slots of one bitstream buffer and one request each, bound for life. Not thread-safe:
+// the session holds its lock around every call.
+//
+// A job takes its slot through three steps: acquire() finds it, prepare() fills it, start() hands it to the device.
+// Until the last step nothing has happened that release() could not take back.
 class OutputPool {
 public:
     struct Slot {
-        uint32_t index; // of the OUTPUT buffer
-        os::Mapping memory;
-        std::optional<v4l2::Request> request; // empty: could be neither reinitialised nor replaced, try again later
-        bool fresh = true;                    // the request is idle and empty
-        bool queued = false;                  // the device has the buffer
+        uint32_t index = 0; // of the OUTPUT buffer
+        os::Mapping memory{};
+        std::optional<v4l2::Request> request{}; // empty: could be neither reinitialised nor replaced, try again later
+        enum class State {
+            Free,   // the request is idle and empty
+            Taken,  // for a job that is being made ready
+            Queued, // the device has it
+            Used    // the device had it: the request has to be reinitialised
+        } state = State::Free;
+        std::weak_ptr<Frame> frame{}; // whose job it carries, while it is queued
     };
 
     // `format` is the negotiated OUTPUT format; both references must outlive the pool.
     OutputPool(v4l2::Device& device, int mediaFd, const v4l2::Format& format)
         : device_(device), mediaFd_(mediaFd), format_(format) {}
 
-    // A slot for `size` bytes that the device does not have, its request idle. Null if all are in use: one comes back
-    // when the device is done. The pool grows up to its depth, and beyond it only to replace slots that are too small.
-    Result<Slot*> acquire(size_t size);
-    // Copies the bitstream and hands the job to the device. On failure the slot is free again and nothing was queued,
-    // but for `afterQueue` (which makes the CAPTURE buffer ready and runs right before the request is queued).
-    template <typename AfterQueue>
-    Result<void> submit(Slot& slot, const codec::Job& job, uint64_t timestamp, bool holdCapture, AfterQueue afterQueue);
-    // Takes back every buffer that the device is done with; whether there was one.
-    bool reap();
+    // A slot for `size` bytes, taken for the caller. Null if the device has all that there may be: `depth` says how
+    // many slots are worth their memory now. The pool goes beyond that only to replace slots that are too small.
+    Result<Slot*> acquire(size_t size, size_t depth);
+    // Copies the bitstream and sets the controls of its request.
+    Result<void> prepare(Slot& slot, const codec::Job& job, uint64_t timestamp, bool holdCapture);
+    // Hands the job to the device.
+    Result<void> start(Slot& slot, const std::shared_ptr<Frame>& frame);
+    // The job of this slot does not go to the device.
+    void release(Slot& slot) { slot.state = Slot::State::Used; }
+
+    // How many slots are worth their memory where a picture has this many jobs.
+    size_t depthFor(size_t jobs) const;
+
+    // The next job that the device is done with. An error flag here may be the only word of a damaged slice or first
+    // field: the kernel tells the CAPTURE buffer of its last job only.
+    struct Finished {
+        std::shared_ptr<Frame> frame; // null if nobody has it any more
+        bool error;
+    };
+    Result<std::optional<Finished>> dequeue();
+    bool anyQueued() const;
     // After STREAMOFF: the device has none of the buffers any more.
     void reset();
 
 private:
-    static constexpr size_t depth = 4; // hardware does one job at a time; the rest hides the client's own latency
-
     Result<Slot*> grow(size_t size);
     bool makeReady(Slot& slot);
-    Result<void> prepare(Slot& slot, const codec::Job& job, uint64_t timestamp, bool holdCapture);
 
     v4l2::Device& device_;
     const int mediaFd_;
     v4l2::Format format_;
-    std::deque<Slot> slots_; // a deque: slots stay where they are
+    std::deque<Slot> slots_;                 // a deque: slots stay where they are
+    std::vector<v4l2_ext_control> controls_; // of the job that is being prepared
 };
-
-template <typename AfterQueue>
-Result<void> OutputPool::submit(Slot& slot, const codec::Job& job, uint64_t timestamp, bool holdCapture,
-                                AfterQueue afterQueue) {
-    slot.fresh = false;
-    return prepare(slot, job, timestamp, holdCapture).and_then(afterQueue).and_then([&]() -> Result<void> {
-        auto queued = slot.request->queue();
-        slot.queued = queued.has_value();
-        return queued;
-    });
-}
 
 } // namespace v4l2_request::decode

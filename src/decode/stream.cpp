@@ -3,33 +3,28 @@
 
 #include <algorithm>
 
-#include <fcntl.h>
-#include <poll.h>
-
 namespace v4l2_request::decode {
 
 namespace {
-
-// Without any sign of life for so long, the device is stuck. Above the 2 s after which the kernel drivers' own
-// watchdogs give up on a job: theirs leaves less damage.
-constexpr std::chrono::seconds deviceTimeout{5};
 
 // A timestamp names a picture for the whole life of a stream. V4L2 carries microseconds.
 constexpr uint64_t timestampOf(uint64_t frame) {
     return frame * 1000;
 }
 
-// Whether the surface can hold the pictures of a stream that the device lays out so: its memory is like that, or is not
-// promised to be otherwise, or can take a copy. That has room for all that is shown, which can be less than what is
-// coded by a part of a coding unit.
+// Whether the surface has room for all that such a stream shows, which can be less than what is coded by a part of a
+// coding unit, and whether memory that its client keeps can take it: as the device writes it, or as a copy.
 Result<void> checkRoom(const Surface& surface, const StreamFormat& stream, const Layout& layout) {
     constexpr uint32_t largestUnit = 64;
+    const bool roomy = surface.width() + largestUnit > stream.width && surface.height() + largestUnit > stream.height;
     const auto memory = surface.promisedMemory();
-    if (!memory || memory->layout().serves(layout))
+    if (!memory && roomy)
         return {};
+    if (!memory)
+        return fail(ErrorKind::Unsupported, strprintf("pictures of %ux%u in a surface of %ux%u", stream.width,
+                                                      stream.height, surface.width(), surface.height()));
     const Layout& has = memory->layout();
-    if (has.format->linear() && has.format->va == layout.format->va && surface.width() + largestUnit > stream.width &&
-        surface.height() + largestUnit > stream.height)
+    if (has.serves(layout) || (has.format->linear() && has.format->va == layout.format->va && roomy))
         return {};
     return fail(ErrorKind::Unsupported,
                 strprintf("the surface's memory, %s laid out for %ux%u with %u bytes per row, cannot take pictures of "
@@ -37,361 +32,218 @@ Result<void> checkRoom(const Surface& surface, const StreamFormat& stream, const
                           has.format->name, has.width, has.height, has.pitches[0], stream.width, stream.height));
 }
 
-} // namespace
-
-struct Stream::Session {
-    v4l2::Device device;
-    os::UniqueFd media;
-    StreamFormat wanted;
-    NegotiatedFormat formats;
-    OutputPool output;
-    CapturePool capture;
-
-    Session(v4l2::Device&& d, os::UniqueFd&& m, const StreamFormat& w, const NegotiatedFormat& f)
-        : device(std::move(d)), media(std::move(m)), wanted(w), formats(f), output(device, media.get(), formats.output),
-          capture(device, formats.capture) {}
-
-    Result<void> streamOn() {
-        return device.streamOn(v4l2::QueueType::Output).and_then([&] {
-            return device.streamOn(v4l2::QueueType::Capture);
-        });
-    }
-    Result<void> streamOff() {
-        auto output_off = device.streamOff(v4l2::QueueType::Output);
-        auto capture_off = device.streamOff(v4l2::QueueType::Capture);
-        output.reset();
-        capture.reset();
-        return output_off.and_then([&] { return capture_off; });
-    }
-};
-
-// Resolves references for a codec builder and remembers which surfaces the picture needs.
-class Stream::PictureReferences final : public codec::References {
-public:
-    PictureReferences(Stream& stream, const SurfaceLookup& lookup) : stream_(stream), lookup_(lookup) {}
-
-    std::optional<uint64_t> timestamp(VASurfaceID id) const override {
-        const auto surface = lookup_(id);
-        if (!surface)
-            return std::nullopt;
-        const std::lock_guard lock(stream_.mutex_);
-        const auto timestamp = stream_.session_ ? stream_.session_->capture.timestamp(*surface) : std::nullopt;
-        if (timestamp)
-            used_.push_back(surface.get());
-        return timestamp;
-    }
-    std::span<const Surface* const> used() const { return used_; }
-
-private:
-    Stream& stream_;
-    const SurfaceLookup& lookup_;
-    mutable std::vector<const Surface*> used_;
-};
-
-std::shared_ptr<Stream> Stream::create(const Decoder& decoder, const Log& log) {
-    return std::make_shared<Stream>(Passkey{}, decoder, log);
+// Whether it is the picture that failed, and not what the client asks for: then the stream goes on.
+bool isDamage(const Error& error) {
+    return error.kind != ErrorKind::Unsupported && error.kind != ErrorKind::InvalidParameter;
 }
 
-Stream::Stream(Passkey, const Decoder& decoder, const Log& log) : decoder_(decoder), log_(log) {}
-
-Stream::~Stream() = default;
+} // namespace
 
 Result<void> Stream::decode(const codec::PictureInput& picture, const std::shared_ptr<Surface>& target,
                             const SurfaceLookup& lookup) {
-    const PictureReferences references(*this, lookup);
-    std::any state = codecState_;
-    auto submission = decoder_.codec->build(picture, references, decoder_.controls, state);
-    if (!submission)
-        return tl::unexpected(std::move(submission).error());
-    if (submission->codedWidth == 0 || submission->codedHeight == 0) {
-        submission->codedWidth = picture.width;
-        submission->codedHeight = picture.height;
+    auto submitted = submit(picture, *target, lookup);
+    if (!submitted && submitted.error().kind == ErrorKind::OutOfMemory) {
+        dropUnownedMemory();
+        // Without pictures that could be referred to, the session itself can go: with it goes all that it holds.
+        if (!isReferable())
+            setSession(nullptr);
+        submitted = submit(picture, *target, lookup);
     }
-
-    if (target->format().bitDepth != submission->bitDepth)
-        return fail(ErrorKind::Unsupported, strprintf("a picture of %u bits cannot be decoded into a surface of %s",
-                                                      submission->bitDepth, target->format().name));
-
-    // The memory can take one picture after the other, not two at once; two fields of a frame are one picture where the
-    // device says so.
-    Lock lock(mutex_);
-    if (!submission->secondField || held_ != target.get()) {
-        lock.unlock();
-        if (auto idle = target->waitForDevice(os::Deadline::after(2 * deviceTimeout)); !idle)
-            return idle;
-        if (auto unread = waitForOutsiders(*target); !unread)
-            return unread;
-        lock.lock();
+    if (submitted) {
+        failures_ = 0;
+        return submitted;
     }
-    if (auto opened = openSession(lock, *submission, *target); !opened)
-        return opened;
-    auto submitted = submit(lock, *submission, target, references.used());
-    if (submitted)
-        codecState_ = std::move(state);
-    return submitted;
+    constexpr unsigned mostFailures = 3; // in a row: this is no longer damage
+    if (!isDamage(submitted.error()) || lastFrame_ == 0 || ++failures_ >= mostFailures)
+        return submitted;
+    log_.info(strprintf("%s: a picture is concealed: %s", decoder_.codec->name, submitted.error().message.c_str()));
+    conceal(*target);
+    return {};
 }
 
-// The memory of a surface is also others': a display or a GPU may still read the picture before this one, and kernel
-// drivers do not wait for them. Whoever does not end in time keeps the picture: its memory is not written.
-Result<void> Stream::waitForOutsiders(const Surface& surface) {
-    const auto memory = surface.memoryIfAny();
-    if (memory && !memory->waitUntilUnused(os::Deadline::after(readerTimeout)))
-        return fail(ErrorKind::Busy, "somebody still reads the surface (fences of its dma-buf)");
+Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup) {
+    const auto shownBefore = target.frame();
+    const codec::References::Names names{timestampOf(lastFrame_ + 1), timestampOf(lastFrame_ + 2)};
+    const auto built = session();
+    PictureReferences references(built.get(), lookup, shownBefore, names);
+    std::any state = codecState_;
+    const auto submission = decoder_.codec->build(picture, references, decoder_.controls, state);
+    if (!submission)
+        return tl::unexpected(submission.error());
+    if (target.format().bitDepth != submission->bitDepth)
+        return fail(ErrorKind::Unsupported, strprintf("a picture of %u bits cannot be decoded into a surface of %s",
+                                                      submission->bitDepth, target.format().name));
+    // Where the device applies film grain, what it writes is for another surface than what later pictures refer to.
+    const auto display = submission->display == VA_INVALID_SURFACE ? nullptr : lookup(submission->display);
+    Surface& shown = display && !submission->displayCopied ? *display : target;
+    if (auto opened = openSession(*submission, shown); !opened)
+        return opened;
+    const auto session = this->session();
+
+    std::vector<Work> works;
+    if (submission->prelude) {
+        auto memory = spareMemory(*session);
+        if (!memory)
+            return tl::unexpected(std::move(memory).error());
+        works.push_back({.target = std::make_shared<Frame>(*memory, session, names.prelude),
+                         .jobs = {&submission->prelude->job, 1}});
+    }
+    auto refersTo = references.take(submission->predictedFrom);
+    if (submission->prelude)
+        works.front().references = refersTo;
+    auto frame = submission->secondField ? firstField_.lock() : nullptr;
+    if (!frame || frame != shownBefore || !session->holds(frame)) {
+        auto memory = memoryFor(shown, *session);
+        if (!memory)
+            return tl::unexpected(std::move(memory).error());
+        frame = std::make_shared<Frame>(*memory, session, names.picture);
+    }
+    works.push_back({.target = frame,
+                     .jobs = submission->jobs,
+                     .references = std::move(refersTo),
+                     .firstField = submission->firstField,
+                     .secondField = submission->secondField && frame == shownBefore,
+                     .damaged = submission->damaged,
+                     .damageLasts = submission->damageLasts ? submission->damageLasts : Frame::forEver});
+    const auto replayed = submission->prelude ? works.front().target : nullptr;
+    if (auto submitted = session->submit(works); !submitted)
+        return submitted;
+
+    lastFrame_ += 2;
+    codecState_ = std::move(state);
+    firstField_ = submission->firstField ? frame : nullptr;
+    if (replayed)
+        if (const auto surface = lookup(submission->prelude->surface))
+            surface->setReference(replayed);
+    if (display)
+        display->show(frame);
+    target.show(std::move(frame));
     return {};
+}
+
+bool Stream::continues(const codec::PictureInput& picture, const SurfaceLookup& lookup) const {
+    const auto session = this->session();
+    const PictureReferences references(session.get(), lookup, nullptr, {});
+    std::any nothing;
+    (void)decoder_.codec->build(picture, references, decoder_.controls, nothing);
+    return references.any();
 }
 
 // A session lasts until a picture needs other buffers: another coded size or depth, or memory that is promised and laid
 // out otherwise, unless pictures of this session may still be referred to. Then a new file handle is the simplest way
 // to get new buffers on both queues, and one that no driver gets wrong.
-Result<void> Stream::openSession(Lock& lock, const codec::Submission& submission, const Surface& target) {
-    const auto promised = target.promisedMemory();
-    const bool sameSize = session_ && session_->wanted.width == submission.codedWidth &&
-                          session_->wanted.height == submission.codedHeight &&
-                          session_->wanted.bitDepth == submission.bitDepth;
-    if (sameSize &&
-        (!promised || promised->layout().serves(session_->formats.layout) || session_->capture.holdsPictures()))
-        return {};
-
-    auto device = v4l2::Device::open(decoder_.node.videoPath);
-    if (!device)
-        return tl::unexpected(std::move(device).error());
-    os::UniqueFd media(::open(decoder_.node.mediaPath.c_str(), O_RDWR | O_CLOEXEC));
-    if (!media.valid())
-        return fail(ErrorKind::Device, decoder_.node.mediaPath + " cannot be opened any more", errno);
+Result<void> Stream::openSession(const codec::Submission& submission, const Surface& shown) {
+    const auto old = session();
+    const auto promised = shown.promisedMemory();
+    const bool sameSize = old && !old->dead() && old->wanted().width == submission.codedWidth &&
+                          old->wanted().height == submission.codedHeight &&
+                          old->wanted().bitDepth == submission.bitDepth;
+    if (sameSize && (!promised || promised->layout().serves(old->layout()) || old->holdsPictures()))
+        return checkRoom(shown, old->wanted(), old->layout());
 
     StreamFormat wanted{.width = submission.codedWidth,
                         .height = submission.codedHeight,
                         .bitDepth = submission.bitDepth,
                         .sequence = {},
-                        .frameWidth = wholeUnits(target.width()),
-                        .frameHeight = wholeUnits(target.height())};
-    if (const auto memory = target.memoryIfAny())
+                        .frameWidth = wholeUnits(shown.width()),
+                        .frameHeight = wholeUnits(shown.height())};
+    if (const auto memory = shown.memory())
         wanted.fitFrame(memory->layout());
     if (decoder_.codec->sequenceControl) {
         const auto sequence = submission.jobs.front().controls.find(decoder_.codec->sequenceControl);
         wanted.sequence.assign(sequence.begin(), sequence.end());
     }
-    auto formats = negotiate(*device, decoder_, wanted);
-    if (!formats)
-        return tl::unexpected(std::move(formats).error());
-    if (auto room = checkRoom(target, wanted, formats->layout); !room)
+    if (old)
+        old->drain();
+    auto opened = Session::open(decoder_, wanted, submission.jobs.front().bitstream.size(), log_);
+    if (!opened)
+        return tl::unexpected(std::move(opened).error());
+    if (auto room = checkRoom(shown, wanted, (*opened)->layout()); !room)
         return room;
-
-    drain(lock);
-    session_.reset();
-    auto session = std::make_shared<Session>(std::move(*device), std::move(media), wanted, *formats);
-    // A queue without buffers cannot be started: make the first of each now.
-    if (auto slot = session->output.acquire(submission.jobs.front().bitstream.size()); !slot)
-        return tl::unexpected(std::move(slot).error());
-    if (auto started = session->capture.start().and_then([&] { return session->streamOn(); }); !started)
-        return started;
-    session_ = std::move(session);
+    setSession(std::move(*opened));
     return {};
 }
 
-Result<void> Stream::submit(Lock& lock, const codec::Submission& submission, const std::shared_ptr<Surface>& target,
-                            std::span<const Surface* const> references) {
-    if (auto room = checkRoom(*target, session_->wanted, session_->formats.layout); !room)
-        return room;
-    auto memory = target->target(decoder_, session_->wanted, session_->formats.layout);
-    if (!memory)
-        return tl::unexpected(std::move(memory).error());
-    if (!(*memory)->layout().serves(session_->formats.layout))
+// Memory for the surface's next picture, which neither the device nor anybody else uses any more. What its client keeps
+// is waited for; what it does not keep is exchanged: pools of clients hand out the surface first that was freed last,
+// whose picture is often still a reference of one that is being decoded.
+Result<Stream::Memory> Stream::memoryFor(Surface& surface, Session& session) {
+    const Layout& layout = session.layout();
+    const auto promised = surface.promisedMemory(), memory = promised ? promised : surface.memory();
+    const auto frame = surface.frame();
+    const bool serves = memory && memory->layout().serves(layout);
+    const auto before = frame && frame->memory() == memory ? frame->session() : nullptr;
+    if (promised && serves) {
+        if (before)
+            if (auto unused = before->waitUntilUnused(*frame); !unused)
+                return tl::unexpected(std::move(unused).error());
+        if (auto copied = surface.waitForCopies(os::Deadline::after(readerTimeout)); !copied)
+            return tl::unexpected(std::move(copied).error());
+        // A display or a GPU may still read the picture before this one, and kernel drivers do not wait for them. Who
+        // does not end in time keeps the picture: the device writes other memory.
+        if (promised->waitUntilUnused(os::Deadline::after(readerTimeout)))
+            return promised;
+        log_.info("another reader still uses the surface (fences of its dma-buf): its next picture will be copied");
+        return spareMemory(session);
+    }
+    if (promised || !memory)
+        return spareMemory(session);
+    constexpr long owners = 2; // the surface, and this function
+    if (serves && (!frame || frame->memory() != memory || frame.use_count() <= owners))
+        return memory;
+    auto other = spareMemory(session);
+    if (!other && serves && before && other.error().kind == ErrorKind::OutOfMemory)
+        return before->waitUntilUnused(*frame).map([&] { return memory; });
+    if (other && serves)
+        session.memory().keep(memory);
+    return other;
+}
+
+Result<Stream::Memory> Stream::spareMemory(Session& session) {
+    auto memory = session.memory().get();
+    if (memory && !(*memory)->layout().serves(session.layout()))
         return fail(ErrorKind::Device, decoder_.node.videoPath + " gives memory of another layout than its queue has");
-
-    if (submission.jobs.size() > 1 && !decoder_.holdCapture)
-        return fail(ErrorKind::Unsupported, "the device cannot put several slices into one picture");
-
-    if (auto unread = waitForReaders(lock, *target); !unread)
-        return unread;
-    // An index may be taken neither from a picture that this one needs nor from one that an earlier job still needs.
-    std::vector<const Surface*> needed(references.begin(), references.end());
-    for (const Pending& pending : pending_)
-        needed.insert(needed.end(), pending.references.begin(), pending.references.end());
-    auto bound = session_->capture.bind(target, needed);
-    if (!bound)
-        return tl::unexpected(std::move(bound).error());
-    CapturePool::Slot& capture = **bound;
-    // Without HOLD_CAPTURE_BUF the second field is a job of its own on the same buffer, under the same name.
-    const uint64_t timestamp =
-        submission.secondField && capture.timestamp ? capture.timestamp : timestampOf(++lastFrame_);
-    const bool joinsFirstField = submission.secondField && held_ == target.get();
-    if (joinsFirstField)
-        pending_.back().references.insert(pending_.back().references.end(), references.begin(), references.end());
-    held_ = nullptr; // a picture that is held and gets no second field comes back with the next job
-
-    for (const codec::Job& job : submission.jobs) {
-        const bool first = &job == &submission.jobs.front(), last = &job == &submission.jobs.back();
-        auto output = acquireOutput(lock, job.bitstream.size());
-        // The CAPTURE buffer follows right before the request: its order in the queue is the order of the pictures.
-        auto submitted = output.and_then([&](OutputPool::Slot* slot) {
-            const bool hold = !last || (submission.firstField && decoder_.holdCapture);
-            return session_->output.submit(*slot, job, timestamp, hold, [&]() -> Result<void> {
-                return first && !joinsFirstField ? session_->capture.queue(capture, **memory, timestamp)
-                                                 : Result<void>{};
-            });
-        });
-        if (!submitted) {
-            // Half a picture, or a CAPTURE buffer without its request, would shift every later picture.
-            if (session_ && capture.queued)
-                recover("a picture was submitted in part");
-            return submitted;
-        }
-        if (first && !joinsFirstField) {
-            if (pending_.empty())
-                lastProgress_ = os::Clock::now();
-            target->submit(shared_from_this(), *memory);
-            pending_.push_back({&capture, target, {references.begin(), references.end()}});
-        }
-    }
-    if (submission.firstField && decoder_.holdCapture)
-        held_ = target.get();
-    return {};
+    return memory;
 }
 
-// A client lets go of a reference when it has submitted the last picture that needs it. The memory must not be queued
-// as a target before that picture is done (dev-stateless-decoder.rst, "Buffer management while decoding").
-Result<void> Stream::waitForReaders(Lock& lock, const Surface& surface) {
-    const auto deadline = os::Deadline::after(2 * deviceTimeout);
-    const auto reads = [&](const Pending& pending) {
-        return std::find(pending.references.begin(), pending.references.end(), &surface) != pending.references.end();
-    };
-    while (std::any_of(pending_.begin(), pending_.end(), reads)) {
-        if (deadline.passed())
-            return fail(ErrorKind::Timeout, "the surface is still needed as a reference");
-        waitForProgress(lock, deadline);
-    }
-    return session_ ? Result<void>{} : fail(ErrorKind::Device, "the device had to be closed");
-}
-
-Result<OutputPool::Slot*> Stream::acquireOutput(Lock& lock, size_t size) {
-    const auto deadline = os::Deadline::after(2 * deviceTimeout);
-    for (;;) {
-        auto slot = session_->output.acquire(size);
-        if (!slot || *slot)
-            return slot;
-        if (deadline.passed())
-            return fail(ErrorKind::Timeout, "no OUTPUT buffer came back");
-        waitForProgress(lock, deadline);
-        if (!session_)
-            return fail(ErrorKind::Device, "the device had to be closed");
-    }
-}
-
-Result<void> Stream::wait(const Surface& surface, os::Deadline deadline) {
-    Lock lock(mutex_);
-    const auto isIt = [&](const Pending& pending) { return pending.surface.get() == &surface; };
-    for (bool expired = false; std::any_of(pending_.begin(), pending_.end(), isIt);) {
-        if (expired)
-            return fail(ErrorKind::Timeout, "the picture is not decoded yet");
-        expired = deadline.passed(); // then this is the last look
-        if (held_ == &surface)
-            releaseHeld();
-        waitForProgress(lock, deadline);
-    }
-    return {};
-}
-
-// One thread polls for all: whoever takes buffers off the queues is the only one who can know that they were there.
-void Stream::waitForProgress(Lock& lock, os::Deadline deadline) {
-    if (polling_) {
-        progress_.wait_until(lock, deadline.time());
+// The picture will never come: the surface shows the one before it.
+void Stream::conceal(Surface& target) {
+    const auto session = this->session();
+    const auto memory = session ? memoryFor(target, *session) : tl::unexpected(Error{});
+    if (!memory)
         return;
+    const auto frame = std::make_shared<Frame>(*memory, session, timestampOf(++lastFrame_));
+    frame->addDamage(Frame::forEver);
+    if (const auto before = session->latest(nullptr)) {
+        (void)session->wait(*before, os::Deadline::never());
+        frame->conceal(*before);
     }
-    const auto session = session_;
-    if (!session)
-        return;
-    const auto stall = os::Deadline::after(lastProgress_ + deviceTimeout - os::Clock::now());
-    polling_ = true;
-    lock.unlock();
-    pollfd events{.fd = session->device.fd(), .events = POLLIN | POLLOUT, .revents = 0};
-    const int ready = ::poll(&events, 1, deadline.earlier(stall).pollTimeout());
-    lock.lock();
-    polling_ = false;
-    const bool progressed = reapLocked();
-    if (!progressed && !pending_.empty()) {
-        if (ready > 0 && (events.revents & (POLLERR | POLLHUP | POLLNVAL)))
-            recover("the device has lost its buffers");
-        else if (stall.passed())
-            recover("the device does not answer");
-    }
-    progress_.notify_all();
-}
-
-bool Stream::reapLocked() {
-    if (!session_)
-        return false;
-    bool progressed = session_->output.reap();
-    while (!pending_.empty()) {
-        const auto finished = session_->capture.reap();
-        if (!finished || !*finished)
-            break;
-        progressed = true;
-        const auto done = std::find_if(pending_.begin(), pending_.end(),
-                                       [&](const Pending& p) { return p.slot == (*finished)->slot; });
-        if (done == pending_.end())
-            continue;
-        if ((*finished)->error)
-            log_.info(strprintf("the device reports an error in picture %llu",
-                                static_cast<unsigned long long>((*finished)->slot->timestamp / 1000)));
-        done->surface->finish((*finished)->error);
-        pending_.erase(done);
-    }
-    if (progressed) {
-        lastProgress_ = os::Clock::now();
-        progress_.notify_all();
-    }
-    return progressed;
-}
-
-// Everything that the device has is lost; the queues and the pictures decoded so far are not.
-void Stream::recover(const char* why) {
-    log_.error(strprintf("%s: %s: stopping and restarting the queues, %zu pictures are lost", decoder_.codec->name, why,
-                         pending_.size()));
-    failPending();
-    auto restarted = session_->streamOff().and_then([&] { return session_->streamOn(); });
-    if (!restarted) {
-        log_.error(restarted.error().message);
-        session_.reset(); // the next picture opens the device anew
-    }
-    lastProgress_ = os::Clock::now();
-}
-
-void Stream::failPending() {
-    for (const Pending& pending : pending_)
-        pending.surface->finish(true);
-    pending_.clear();
-    held_ = nullptr;
-}
-
-// Somebody wants the picture now: a second field that still comes is a job of its own.
-void Stream::releaseHeld() {
-    held_ = nullptr;
-    if (auto flushed = session_->device.flush(); !flushed)
-        log_.info(flushed.error().message); // the picture then comes back with the next job, or by the timeout
-}
-
-void Stream::drain(Lock& lock) {
-    if (held_)
-        releaseHeld();
-    while (!pending_.empty())
-        waitForProgress(lock, os::Deadline::never());
-}
-
-void Stream::reap() {
-    const Lock lock(mutex_);
-    if (!polling_)
-        reapLocked();
+    target.show(frame);
 }
 
 void Stream::finish() {
-    Lock lock(mutex_);
-    drain(lock);
+    if (const auto session = this->session())
+        session->drain();
 }
 
-bool Stream::isReferable() {
-    const Lock lock(mutex_);
-    return session_ && session_->capture.holdsPictures();
+bool Stream::isReferable() const {
+    const auto session = this->session();
+    return session && session->holdsPictures();
+}
+
+void Stream::dropUnownedMemory() {
+    if (const auto session = this->session())
+        session->dropUnownedMemory();
+}
+
+std::shared_ptr<Session> Stream::session() const {
+    const std::lock_guard lock(mutex_);
+    return session_;
+}
+
+void Stream::setSession(std::shared_ptr<Session> session) {
+    const std::lock_guard lock(mutex_);
+    session_.swap(session); // the one before is closed outside the lock
 }
 
 } // namespace v4l2_request::decode

@@ -1,123 +1,137 @@
 // SPDX-License-Identifier: MIT
 #include "decode/surface.h"
 
-#include <utility>
-
-#include "decode/stream.h"
+#include "decode/session.h"
 
 namespace v4l2_request::decode {
 
-// What was there stays if there is no other to be had.
-Result<Surface::Memory> Surface::exchange(Memory& memory, const Decoder& decoder, const StreamFormat& format) {
-    return FrameMemory::allocate(decoder, format).map([&](Memory allocated) { return memory = std::move(allocated); });
+// One thread copies at a time. Ends with the scope, also by an exception.
+class Surface::Copying {
+public:
+    explicit Copying(Surface& surface) : surface_(surface) { surface_.copying_ = true; } // under the lock
+    ~Copying() {
+        const std::lock_guard lock(surface_.mutex_);
+        surface_.copying_ = false;
+        surface_.copied_.notify_all();
+    }
+    Copying(const Copying&) = delete;
+    Copying& operator=(const Copying&) = delete;
+
+private:
+    Surface& surface_;
+};
+
+std::shared_ptr<Frame> Surface::frame() const {
+    const std::lock_guard lock(mutex_);
+    return frame_;
 }
 
-Result<std::shared_ptr<FrameMemory>> Surface::memory(const Decoder& decoder, const StreamFormat& format) {
+std::shared_ptr<Frame> Surface::reference() const {
     const std::lock_guard lock(mutex_);
-    return memory_ ? memory_ : exchange(memory_, decoder, format);
+    return reference_;
 }
 
-std::shared_ptr<FrameMemory> Surface::promise() {
+void Surface::setReference(std::shared_ptr<Frame> frame) {
     const std::lock_guard lock(mutex_);
+    reference_.swap(frame); // the one before ends outside the lock
+}
+
+bool Surface::pending() const {
+    const std::lock_guard lock(mutex_);
+    return (frame_ && frame_->pending()) || undelivered_;
+}
+
+bool Surface::damaged() const {
+    const std::lock_guard lock(mutex_);
+    return damaged_.value_or(frame_ && frame_->damaged());
+}
+
+void Surface::setDamaged(bool damaged) {
+    const std::lock_guard lock(mutex_);
+    damaged_ = damaged;
+}
+
+Result<void> Surface::wait(os::Deadline deadline) {
+    if (const auto frame = this->frame(); frame && frame->pending())
+        if (const auto session = frame->session())
+            if (auto decoded = session->wait(*frame, deadline); !decoded)
+                return decoded;
+    return deliver(deadline);
+}
+
+void Surface::poll() {
+    if (const auto frame = this->frame(); frame && frame->pending())
+        if (const auto session = frame->session())
+            session->reap(*frame);
+    (void)deliver(os::Deadline::after({})); // a failure shows when somebody waits
+}
+
+// Copies the picture from where the device wrote it. The first thread that wants it does that; the others wait. After
+// each wait the question is asked anew: the surface may have been given another picture.
+Result<void> Surface::deliver(os::Deadline deadline) {
+    for (;;) {
+        std::unique_lock lock(mutex_);
+        if (!copied_.wait_until(lock, deadline.time(), [&] { return !copying_; }))
+            return fail(ErrorKind::Timeout, "the picture is not copied yet");
+        const auto from = undelivered_;
+        if (!from || from->pending())
+            return {};
+        const Memory to = memory_;
+        const Copying copying(*this);
+        lock.unlock();
+        if (!to->waitUntilUnused(deadline.earlier(os::Deadline::after(readerTimeout))))
+            return fail(ErrorKind::Timeout, "another reader still uses the surface (fences of its dma-buf)");
+        if (auto copied = FrameMemory::copy(from->memory(), to, width_, height_); !copied)
+            return copied;
+        lock.lock();
+        if (undelivered_ == from)
+            undelivered_ = nullptr;
+        lock.unlock();
+    }
+}
+
+Result<void> Surface::waitForCopies(os::Deadline deadline) {
+    std::unique_lock lock(mutex_);
+    if (!copied_.wait_until(lock, deadline.time(), [&] { return !copying_; }))
+        return fail(ErrorKind::Busy, "the picture before this one is still being copied");
+    return {};
+}
+
+Surface::Memory Surface::memory() const {
+    const std::lock_guard lock(mutex_);
+    return memory_;
+}
+
+Surface::Memory Surface::memoryOr(Memory offered) {
+    const std::lock_guard lock(mutex_);
+    if (!memory_)
+        memory_ = std::move(offered);
+    return memory_;
+}
+
+bool Surface::promise(const Memory& expected) {
+    const std::lock_guard lock(mutex_);
+    if (memory_ != expected)
+        return false;
     promised_ = true;
-    return memory_;
+    return true;
 }
 
-Result<std::shared_ptr<FrameMemory>> Surface::target(const Decoder& decoder, const StreamFormat& format,
-                                                     const Layout& layout) {
-    const std::lock_guard lock(mutex_);
-    Memory& memory = promised_ && !memory_->layout().serves(layout) ? standIn_ : memory_;
-    return memory && memory->layout().serves(layout) ? memory : exchange(memory, decoder, format);
-}
-
-std::shared_ptr<FrameMemory> Surface::memoryIfAny() const {
-    const std::lock_guard lock(mutex_);
-    return memory_;
-}
-
-std::shared_ptr<FrameMemory> Surface::promisedMemory() const {
+Surface::Memory Surface::promisedMemory() const {
     const std::lock_guard lock(mutex_);
     return promised_ ? memory_ : nullptr;
 }
 
-Surface::State Surface::state() const {
+void Surface::show(std::shared_ptr<Frame> frame) {
+    std::shared_ptr<Frame> before, undelivered, reference = frame; // may end here, outside the lock
+    Memory old;
     const std::lock_guard lock(mutex_);
-    return pending_ || undelivered_ || delivering_ ? State::Pending : state_;
-}
-
-Result<void> Surface::waitForDevice(os::Deadline deadline) {
-    const auto stream = pendingStream();
-    return stream ? stream->wait(*this, deadline) : Result<void>();
-}
-
-Result<void> Surface::waitForWriter(os::Deadline deadline) {
-    return waitForDevice(deadline).and_then([&] { return deliver(deadline); });
-}
-
-// Copies the picture from the stand-in, by the first thread that wants it; the others wait.
-Result<void> Surface::deliver(os::Deadline deadline) {
-    std::unique_lock lock(mutex_);
-    if (!delivered_.wait_until(lock, deadline.time(), [&] { return !delivering_; }))
-        return fail(ErrorKind::Timeout, "the picture is not copied yet");
-    if (!undelivered_ || pending_)
-        return {};
-    delivering_ = true;
-    const Memory to = memory_;
-    lock.unlock();
-    const bool unused = to->waitUntilUnused(deadline.earlier(os::Deadline::after(readerTimeout)));
-    lock.lock();
-    const Memory from = unused ? std::exchange(undelivered_, nullptr) : nullptr;
-    lock.unlock();
-    auto copied = from ? FrameMemory::copy(from, to, width_, height_)
-                       : fail(ErrorKind::Timeout, "somebody still reads the surface (fences of its dma-buf)");
-    lock.lock();
-    if (from && !copied)
-        state_ = State::Damaged;
-    delivering_ = false;
-    delivered_.notify_all();
-    return copied;
-}
-
-Result<void> Surface::wait(os::Deadline deadline) {
-    if (auto waited = waitForWriter(deadline); !waited)
-        return waited;
-    if (state() == State::Damaged)
-        return fail(ErrorKind::Decoding, "the picture in this surface is damaged");
-    return {};
-}
-
-void Surface::poll() {
-    if (const auto stream = pendingStream())
-        stream->reap();
-    if (!pendingStream())
-        deliver(os::Deadline::after({})); // what fails shows when somebody waits
-}
-
-std::shared_ptr<Stream> Surface::pendingStream() const {
-    const std::lock_guard lock(mutex_);
-    return stream_;
-}
-
-void Surface::submit(std::shared_ptr<Stream> stream, const std::shared_ptr<FrameMemory>& target) {
-    const std::lock_guard lock(mutex_);
-    if (pending_++ == 0)
-        state_ = State::Ready; // unless a job says otherwise
-    undelivered_ = target == memory_ ? nullptr : target;
-    stream_ = std::move(stream);
-}
-
-void Surface::finish(bool damaged) {
-    std::shared_ptr<Stream> last; // may end here, outside the lock
-    const std::lock_guard lock(mutex_);
-    if (damaged)
-        state_ = State::Damaged;
-    if (--pending_ == 0)
-        last = std::move(stream_);
-}
-
-void Surface::markDamaged() {
-    const std::lock_guard lock(mutex_);
-    state_ = State::Damaged;
+    if (!promised_)
+        old = std::exchange(memory_, frame->memory());
+    undelivered = std::exchange(undelivered_, frame->memory() == memory_ ? nullptr : frame);
+    before = std::exchange(frame_, std::move(frame));
+    reference_.swap(reference);
+    damaged_.reset();
 }
 
 } // namespace v4l2_request::decode

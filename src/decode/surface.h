@@ -4,30 +4,26 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 
+#include "decode/frame.h"
 #include "decode/frame_memory.h"
 #include "os/deadline.h"
 
 namespace v4l2_request::decode {
 
-class Stream;
-
-// A picture that a client owns: it exists before any decoding and outlives every stream. Thread-safe.
+// What a client calls a surface: a place for one picture. It exists before any decoding and outlives every stream.
+// Thread-safe; its lock is held for a few instructions only.
 class Surface {
 public:
-    enum class State {
-        Idle,    // nothing was decoded into it: free to use
-        Pending, // the device has it
-        Ready,   // holds a picture
-        Damaged  // the device or the driver reported an error for the picture it should hold
-    };
+    using Memory = std::shared_ptr<FrameMemory>;
 
     // Width and height as the client sees them, pixels. Memory comes later: clients create surfaces of any size to see
     // what is accepted, and free most of them untouched.
     Surface(uint32_t width, uint32_t height, const PixelFormat& format)
         : width_(width), height_(height), format_(format) {}
     // In memory of the client's own.
-    Surface(uint32_t width, uint32_t height, std::shared_ptr<FrameMemory> memory)
+    Surface(uint32_t width, uint32_t height, Memory memory)
         : width_(width), height_(height), format_(*memory->layout().format), memory_(std::move(memory)),
           promised_(true) {}
 
@@ -35,40 +31,44 @@ public:
     uint32_t height() const { return height_; }
     const PixelFormat& format() const { return format_; }
 
-    // The memory, allocated for this decoder and format if there is none yet.
-    Result<std::shared_ptr<FrameMemory>> memory(const Decoder& decoder, const StreamFormat& format);
-    // What memory() has made, for a client to keep: from now on it never changes, so that what was exported before
-    // decoding shows what is decoded later.
-    std::shared_ptr<FrameMemory> promise();
-    std::shared_ptr<FrameMemory> memoryIfAny() const;
-    std::shared_ptr<FrameMemory> promisedMemory() const;
+    // The picture that it shows or will show; null if none was decoded into it.
+    std::shared_ptr<Frame> frame() const;
+    // What later pictures refer to by this surface: the same picture, or another copy of it.
+    std::shared_ptr<Frame> reference() const;
+    // The device writes the picture, or it still has to be copied to where the client looks.
+    bool pending() const;
+    bool damaged() const;
 
-    State state() const;
-    // Waits until no stream writes the surface any more: Timeout if the deadline passes first. A surface that was never
-    // decoded into is ready at once.
-    Result<void> waitForDevice(os::Deadline deadline);
-    // The same for whoever wants what was written: it is then in memory().
-    Result<void> waitForWriter(os::Deadline deadline);
-    // The same for whoever wants the picture: Decoding if it is damaged.
+    // Waits until the picture is where the client looks for it, damaged or not: Timeout if the deadline passes first. A
+    // surface without a picture is ready at once.
     Result<void> wait(os::Deadline deadline);
     // Notices what the device has finished, without waiting.
     void poll();
+    // What the memory holds is good, as the client has written it, or is not what the client believes, as its next
+    // picture was refused. Until the next picture.
+    void setDamaged(bool damaged);
 
-    // For streams. The memory for a device that writes this layout: memory(), which is exchanged if it is laid out
-    // otherwise; if it was promised, another one, and the picture is copied for whoever wants it.
-    Result<std::shared_ptr<FrameMemory>> target(const Decoder& decoder, const StreamFormat& format,
-                                                const Layout& layout);
-    // Every submit() is followed by one finish(), when the device is done or has lost it.
-    void submit(std::shared_ptr<Stream> stream, const std::shared_ptr<FrameMemory>& target);
-    void finish(bool damaged);
-    // A picture for this surface could not be built or submitted: what it holds now is not what the client believes.
-    void markDamaged();
+    // The memory that the client sees.
+    Memory memory() const;
+    // The same; `offered` becomes it if there was none.
+    Memory memoryOr(Memory offered);
+    // From now on the client keeps the memory: what was exported before decoding must show what is decoded later. True
+    // if it is still `expected`, which is promised then.
+    bool promise(const Memory& expected);
+    // The memory, if the client keeps it.
+    Memory promisedMemory() const;
+
+    // For streams: from now on it shows this picture. Memory that is not promised is the picture's own; promised memory
+    // gets a copy, if the device does not write it.
+    void show(std::shared_ptr<Frame> frame);
+    // For streams: later pictures refer to this copy of the picture.
+    void setReference(std::shared_ptr<Frame> frame);
+    // For streams: waits until nobody copies into the memory.
+    Result<void> waitForCopies(os::Deadline deadline);
 
 private:
-    using Memory = std::shared_ptr<FrameMemory>;
+    class Copying;
 
-    static Result<Memory> exchange(Memory& memory, const Decoder& decoder, const StreamFormat& format);
-    std::shared_ptr<Stream> pendingStream() const;
     Result<void> deliver(os::Deadline deadline);
 
     const uint32_t width_;
@@ -76,15 +76,14 @@ private:
     const PixelFormat& format_;
 
     mutable std::mutex mutex_;
+    std::shared_ptr<Frame> frame_;
+    std::shared_ptr<Frame> reference_;
     Memory memory_;
-    bool promised_ = false; // memory_ to a client
-    Memory standIn_;        // what devices write that do not write memory_
-    Memory undelivered_;    // the stand-in, while its picture is not copied
-    bool delivering_ = false;
-    std::condition_variable delivered_;
-    std::shared_ptr<Stream> stream_; // while pending
-    unsigned pending_ = 0;           // jobs: two for a field pair
-    State state_ = State::Idle;      // once nothing is pending
+    bool promised_ = false;              // memory_ to the client
+    std::shared_ptr<Frame> undelivered_; // frame_, while it is not copied into memory_
+    std::optional<bool> damaged_;        // whatever frame_ says
+    bool copying_ = false;
+    std::condition_variable copied_;
 };
 
 } // namespace v4l2_request::decode

@@ -280,7 +280,16 @@ Result<void> Device::queueOutput(const OutputBuffer& output) {
     return {};
 }
 
+Result<void> Device::prepareCapture(uint32_t index, std::span<const os::Piece> planes) {
+    return giveCapture(VIDIOC_PREPARE_BUF, "VIDIOC_PREPARE_BUF", index, planes);
+}
+
 Result<void> Device::queueCapture(uint32_t index, std::span<const os::Piece> planes) {
+    return giveCapture(VIDIOC_QBUF, "VIDIOC_QBUF", index, planes);
+}
+
+Result<void> Device::giveCapture(unsigned long request, const char* name, uint32_t index,
+                                 std::span<const os::Piece> planes) {
     KernelBuffer kernel(bufferType(QueueType::Capture), multiplanar_, V4L2_MEMORY_DMABUF, index,
                         static_cast<uint32_t>(planes.size()));
     for (size_t i = 0; multiplanar_ && i < planes.size(); i++) {
@@ -291,8 +300,8 @@ Result<void> Device::queueCapture(uint32_t index, std::span<const os::Piece> pla
         kernel.buffer.m.fd = planes[0].fd;
         kernel.buffer.length = planes[0].length;
     }
-    if (const int error = callIoctl(fd_.get(), VIDIOC_QBUF, &kernel.buffer))
-        return ioctlError("VIDIOC_QBUF", error, queueName(QueueType::Capture));
+    if (const int error = callIoctl(fd_.get(), request, &kernel.buffer))
+        return ioctlError(name, error, queueName(QueueType::Capture));
     return {};
 }
 
@@ -304,6 +313,17 @@ Result<std::optional<Dequeued>> Device::dequeue(QueueType queue, v4l2_memory mem
     if (error)
         return ioctlError("VIDIOC_DQBUF", error, queueName(queue));
     return Dequeued{kernel.buffer.index, (kernel.buffer.flags & V4L2_BUF_FLAG_ERROR) != 0};
+}
+
+Result<void> Device::removeBuffer(QueueType queue, uint32_t index) {
+    // The headers that this is built with may be older than the call.
+    struct RemoveBuffers {
+        uint32_t index, count, type, reserved[13];
+    } remove{.index = index, .count = 1, .type = bufferType(queue), .reserved = {}};
+    constexpr unsigned long removeBuffers = _IOWR('V', 104, RemoveBuffers);
+    if (const int error = callIoctl(fd_.get(), removeBuffers, &remove))
+        return ioctlError("VIDIOC_REMOVE_BUFS", error, queueName(queue));
+    return {};
 }
 
 Result<void> Device::flush() {

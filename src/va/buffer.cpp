@@ -147,7 +147,7 @@ Status acquireBufferHandle(Driver& driver, VABufferID id, VABufferInfo* info) {
     if (info->mem_type && !(info->mem_type & VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME)) // 0: whatever the driver has
         return {VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE, strprintf("memory type %#x", info->mem_type)};
     // As for an export: V4L2 sets no fence in the dma-buf, and a damaged picture is still a picture.
-    if (auto finished = buffer->surface->waitForWriter(os::Deadline::never()); !finished)
+    if (auto finished = buffer->surface->wait(os::Deadline::never()); !finished)
         return finished;
     const auto memory = driver.memoryOf(*buffer->surface);
     if (!memory)

@@ -26,7 +26,6 @@ Status createContext(Driver& driver, VAConfigID configId, int width, int height,
     context->config = config;
     context->width = static_cast<uint32_t>(width);
     context->height = static_cast<uint32_t>(height);
-    context->stream = driver.takeStream(config->decoder);
     *id = driver.contexts.add(std::move(context));
     driver.noteUse(config->decoder);
     return {};
@@ -37,12 +36,10 @@ Status destroyContext(Driver& driver, VAContextID id) {
     const auto context = driver.contexts.remove(id);
     if (!context)
         return {VA_STATUS_ERROR_INVALID_CONTEXT, strprintf("%#x is no context", id)};
-    {
-        std::unique_lock lock(context->mutex);
-        context->idle.wait(lock, [&] { return !context->submitting; });
+    if (auto stream = context->close()) {
+        stream->finish();
+        driver.parkStream(std::move(stream));
     }
-    context->stream->finish();
-    driver.parkStream(context->stream);
     return {};
 }
 

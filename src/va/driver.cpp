@@ -8,7 +8,15 @@ namespace v4l2_request::va {
 // Clients leave things behind. Contexts go first: they finish what the device still writes.
 Driver::~Driver() {
     for (const auto& context : contexts.removeAll())
-        context->stream->finish();
+        if (const auto stream = context->close())
+            stream->finish();
+}
+
+std::shared_ptr<decode::Stream> Context::close() {
+    std::unique_lock lock(mutex);
+    destroyed = true;
+    idle.wait(lock, [&] { return !submitting; });
+    return std::move(stream);
 }
 
 const decode::Decoder* Driver::decoderFor(const PixelFormat& format, uint32_t width, uint32_t height) const {
@@ -59,49 +67,72 @@ std::optional<Layout> Driver::surfaceLayout(const PixelFormat& format, uint32_t 
 }
 
 Result<std::shared_ptr<decode::FrameMemory>> Driver::memoryOf(decode::Surface& surface) const {
-    if (auto memory = surface.memoryIfAny())
+    if (auto memory = surface.memory())
         return memory;
     const decode::Decoder* decoder = decoderFor(surface.format(), surface.width(), surface.height());
     if (!decoder) // va.h wants VA_STATUS_ERROR_OPERATION_FAILED where an image cannot be derived
         return fail(ErrorKind::Device, strprintf("no decoder writes %s of %ux%u", surface.format().name,
                                                  surface.width(), surface.height()));
-    return surface.memory(*decoder, streamFormat(*decoder, surface.format(), surface.width(), surface.height()));
+    return decode::FrameMemory::allocate(*decoder,
+                                         streamFormat(*decoder, surface.format(), surface.width(), surface.height()))
+        .map([&](auto memory) { return surface.memoryOr(std::move(memory)); });
 }
 
-std::shared_ptr<decode::Stream> Driver::takeStream(const decode::Decoder& decoder) {
-    const std::lock_guard lock(mutex_);
-    const auto found = std::find_if(parked_.begin(), parked_.end(), [&](const auto& stream) {
-        return stream->decoder().codec == decoder.codec && stream->decoder().node.videoPath == decoder.node.videoPath;
-    });
-    if (found == parked_.end())
-        return decode::Stream::create(decoder, log);
-    auto stream = std::move(*found);
-    parked_.erase(found);
-    return stream;
+tl::expected<std::shared_ptr<decode::FrameMemory>, Status>
+Driver::promisedMemoryOf(decode::Surface& surface, const std::function<Status(const Layout&)>& check) const {
+    for (;;) { // another thread may give the surface its next picture, and with it other memory
+        auto memory = memoryOf(surface);
+        if (!memory)
+            return tl::unexpected(Status(memory.error()));
+        if (auto status = check((*memory)->layout()); !status.ok())
+            return tl::unexpected(std::move(status));
+        if (surface.promise(*memory))
+            return std::move(*memory);
+    }
+}
+
+std::shared_ptr<decode::Stream> Driver::takeStream(const decode::Decoder& decoder, const codec::PictureInput& picture) {
+    const auto lookup = [this](VASurfaceID id) { return surfaces.find(id); };
+    std::vector<std::shared_ptr<decode::Stream>> candidates;
+    {
+        const std::lock_guard lock(mutex_);
+        candidates = parked_;
+    }
+    for (const auto& stream : candidates) {
+        if (&stream->decoder() != &decoder || !stream->continues(picture, lookup))
+            continue;
+        const std::lock_guard lock(mutex_);
+        if (std::erase(parked_, stream)) // or another context was faster
+            return stream;
+    }
+    return std::make_shared<decode::Stream>(decoder, log);
 }
 
 void Driver::parkStream(std::shared_ptr<decode::Stream> stream) {
-    std::vector<std::shared_ptr<decode::Stream>> replaced; // closed outside the lock
+    if (!stream->isReferable())
+        return;
     const std::lock_guard lock(mutex_);
-    std::erase_if(parked_, [&](auto& other) {
-        const bool same = other->decoder().codec == stream->decoder().codec;
-        if (same)
-            replaced.push_back(std::move(other));
-        return same;
-    });
-    if (stream->isReferable())
-        parked_.push_back(std::move(stream));
+    parked_.push_back(std::move(stream));
 }
 
-void Driver::dropUnusedStreams() {
-    std::vector<std::shared_ptr<decode::Stream>> unused; // closed outside the lock
-    const std::lock_guard lock(mutex_);
-    std::erase_if(parked_, [&](auto& stream) {
-        const bool drop = !stream->isReferable();
-        if (drop)
-            unused.push_back(std::move(stream));
-        return drop;
-    });
+void Driver::dropUnused() {
+    std::vector<std::shared_ptr<decode::Stream>> streams;
+    {
+        const std::lock_guard lock(mutex_);
+        streams = parked_;
+    }
+    for (const auto& stream : streams)
+        if (!stream->isReferable()) {
+            const std::lock_guard lock(mutex_);
+            std::erase(parked_, stream);
+        }
+    for (const auto& context : contexts.all()) {
+        const std::lock_guard lock(context->mutex);
+        if (context->stream)
+            streams.push_back(context->stream);
+    }
+    for (const auto& stream : streams)
+        stream->dropUnownedMemory();
 }
 
 } // namespace v4l2_request::va

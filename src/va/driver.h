@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -66,12 +67,16 @@ struct Context {
     std::shared_ptr<const Config> config;
     uint32_t width;
     uint32_t height;
-    std::shared_ptr<decode::Stream> stream;
 
     std::mutex mutex;
-    std::optional<Picture> picture; // between vaBeginPicture and vaEndPicture
-    bool submitting = false;        // a vaEndPicture is under way
-    std::condition_variable idle;   // it is no longer
+    std::optional<Picture> picture;         // between vaBeginPicture and vaEndPicture
+    std::shared_ptr<decode::Stream> stream; // from the first picture on
+    bool submitting = false;                // a vaEndPicture is under way, and has the stream to itself
+    bool destroyed = false;
+    std::condition_variable idle; // nobody is submitting any more
+
+    // No vaEndPicture finds the context any more. Its stream, when the last one is done; null if it had none.
+    std::shared_ptr<decode::Stream> close();
 };
 
 // How long an entry point may wait: VA_TIMEOUT_INFINITE and all that no clock can count mean for ever.
@@ -95,22 +100,21 @@ struct Driver {
     void noteUse(const decode::Decoder& decoder) { recent_ = &decoder; }
     // The memory of a surface, allocated now if nothing has needed it before.
     Result<std::shared_ptr<decode::FrameMemory>> memoryOf(decode::Surface& surface) const;
-    // The same for the client to keep: it does not change from then on.
-    Result<std::shared_ptr<decode::FrameMemory>> promisedMemoryOf(decode::Surface& surface) const {
-        return memoryOf(surface).map([&](const auto&) { return surface.promise(); });
-    }
+    // The same for the client to keep, if `check` has nothing against its layout: it does not change from then on.
+    tl::expected<std::shared_ptr<decode::FrameMemory>, Status>
+    promisedMemoryOf(decode::Surface& surface, const std::function<Status(const Layout&)>& check) const;
 
     // How the memory of a surface of this format and size will be laid out, if a device writes this format as it is.
     std::optional<Layout> surfaceLayout(const PixelFormat& format, uint32_t width, uint32_t height);
 
-    // A stream for a new context: the one that a destroyed context of the same decoder left behind, or a new one.
-    // Clients destroy a context in the middle of a stream and go on in the next, referring to pictures of the first;
-    // the kernel finds references only within one queue.
-    std::shared_ptr<decode::Stream> takeStream(const decode::Decoder& decoder);
+    // A stream for the first picture of a context. Clients destroy a context in the middle of a stream and go on in the
+    // next; the kernel finds references only within one queue. So the picture decides: it goes on with the stream that
+    // a destroyed context left behind if it refers to one of its pictures, and starts from nothing if not.
+    std::shared_ptr<decode::Stream> takeStream(const decode::Decoder& decoder, const codec::PictureInput& picture);
     // Keeps the stream of a destroyed context for as long as somebody may refer to its pictures.
     void parkStream(std::shared_ptr<decode::Stream> stream);
-    // Closes parked streams whose surfaces are gone.
-    void dropUnusedStreams();
+    // Surfaces were destroyed: closes parked streams that had no others, and has the rest let go of their memory.
+    void dropUnused();
 
     const Log log;
     std::vector<decode::Decoder> decoders; // fixed after initialisation
@@ -135,7 +139,7 @@ private:
         LayoutQuestion question;
         std::optional<Layout> answer;
     } lastLayout_;
-    std::vector<std::shared_ptr<decode::Stream>> parked_; // one per decoder at most
+    std::vector<std::shared_ptr<decode::Stream>> parked_;
 };
 
 } // namespace v4l2_request::va

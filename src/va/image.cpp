@@ -89,14 +89,17 @@ Status deriveImage(Driver& driver, VASurfaceID surfaceId, VAImage* image) {
         return {VA_STATUS_ERROR_INVALID_SURFACE, strprintf("%#x is no surface", surfaceId)};
     if (!image)
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the image"};
-    const auto memory = driver.promisedMemoryOf(*surface);
+    const auto isLinear = [](const Layout& layout) -> Status {
+        if (layout.format->linear())
+            return {};
+        // Clients then have the picture copied into an image.
+        return {VA_STATUS_ERROR_OPERATION_FAILED,
+                strprintf("the memory of the surface, %s, can only be read by vaGetImage", layout.format->name)};
+    };
+    const auto memory = driver.promisedMemoryOf(*surface, isLinear);
     if (!memory)
         return memory.error();
     const Layout& layout = (*memory)->layout();
-    // Clients then have the picture copied into an image.
-    if (!layout.format->linear())
-        return {VA_STATUS_ERROR_OPERATION_FAILED,
-                strprintf("the memory of the surface, %s, can only be read by vaGetImage", layout.format->name)};
     auto buffer = std::make_shared<Buffer>();
     buffer->surface = surface;
     // The stream that was first decoded into it may be smaller than what the client asked for.

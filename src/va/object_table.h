@@ -39,6 +39,13 @@ public:
         auto node = objects_.extract(id);
         return node ? std::move(node.mapped()) : nullptr;
     }
+    std::vector<std::shared_ptr<T>> all() const {
+        const std::lock_guard lock(mutex_);
+        std::vector<std::shared_ptr<T>> all;
+        for (const auto& [id, object] : objects_)
+            all.push_back(object);
+        return all;
+    }
     std::vector<std::shared_ptr<T>> removeAll() {
         const std::lock_guard lock(mutex_);
         std::vector<std::shared_ptr<T>> all;

@@ -132,7 +132,9 @@ public:
     explicit Submitting(Context& context) : context_(context) {
         const std::lock_guard lock(context_.mutex);
         picture_.swap(context_.picture);
-        if (picture_)
+        if (context_.destroyed || context_.submitting)
+            picture_.reset();
+        else if (picture_)
             context_.submitting = true;
     }
     ~Submitting() {
@@ -140,7 +142,7 @@ public:
             return;
         const std::lock_guard lock(context_.mutex);
         context_.submitting = false;
-        context_.idle.notify_all();
+        context_.idle.notify_all(); // under the lock: who waits may free the context
     }
     Submitting(const Submitting&) = delete;
     Submitting& operator=(const Submitting&) = delete;
@@ -159,8 +161,18 @@ Status submit(Driver& driver, Context& context, const Picture& picture) {
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "slice parameters without slice data, or the other way round"};
     if (picture.input.picture.empty() || picture.input.slices.empty())
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "a picture without picture parameters or without slices"};
-    return context.stream->decode(picture.input, picture.target,
-                                  [&](VASurfaceID id) { return driver.surfaces.find(id); });
+    auto stream = context.stream;
+    if (!stream) {
+        stream = driver.takeStream(context.config->decoder, picture.input);
+        const std::lock_guard lock(context.mutex);
+        context.stream = stream;
+    }
+    const auto decoded =
+        stream->decode(picture.input, picture.target, [&](VASurfaceID id) { return driver.surfaces.find(id); });
+    // va.h knows one status for a picture that this driver or its device cannot decode.
+    if (!decoded && decoded.error().kind == ErrorKind::Unsupported)
+        return {VA_STATUS_ERROR_DECODING_ERROR, decoded.error().message};
+    return decoded;
 }
 
 } // namespace
@@ -173,13 +185,9 @@ Status endPicture(Driver& driver, VAContextID contextId) {
     const auto& picture = submitting.picture();
     if (!picture)
         return {VA_STATUS_ERROR_OPERATION_FAILED, "vaEndPicture without vaBeginPicture"};
-    Status status = submit(driver, *context, *picture);
-    if (!status.ok()) {
-        picture->target->markDamaged();
-        // va.h: a picture that cannot be decoded is a decoding error, whatever kept this driver from it.
-        if (status.code == VA_STATUS_ERROR_UNIMPLEMENTED)
-            status.code = VA_STATUS_ERROR_DECODING_ERROR;
-    }
+    auto status = submit(driver, *context, *picture);
+    if (!status.ok())
+        picture->target->setDamaged(true);
     return status;
 }
 

@@ -58,7 +58,7 @@ Status destroySurfaces(Driver& driver, VASurfaceID* ids, int count) {
             return noSurface(ids[i]);
     for (int i = 0; i < count; i++)
         driver.surfaces.remove(ids[i]);
-    driver.dropUnusedStreams();
+    driver.dropUnused();
     return {};
 }
 
@@ -70,7 +70,7 @@ Status syncSurface2(Driver& driver, VASurfaceID id, uint64_t timeoutNs) {
     const auto surface = driver.surfaces.find(id);
     if (!surface)
         return noSurface(id);
-    return surface->wait(deadlineAfter(timeoutNs));
+    return surface->wait(deadlineAfter(timeoutNs)); // damaged or not: vaQuerySurfaceError tells
 }
 
 Status querySurfaceStatus(Driver& driver, VASurfaceID id, VASurfaceStatus* status) {
@@ -80,7 +80,7 @@ Status querySurfaceStatus(Driver& driver, VASurfaceID id, VASurfaceStatus* statu
     if (!status)
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "no place for the answer"};
     surface->poll();
-    *status = surface->state() == decode::Surface::State::Pending ? VASurfaceRendering : VASurfaceReady;
+    *status = surface->pending() ? VASurfaceRendering : VASurfaceReady;
     return {};
 }
 
@@ -90,7 +90,7 @@ Status querySurfaceError(Driver& driver, VASurfaceID id, VAStatus error, void** 
         return noSurface(id);
     if (!info || error != VA_STATUS_ERROR_DECODING_ERROR)
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "only decoding errors have details"};
-    if (surface->state() != decode::Surface::State::Damaged)
+    if (surface->pending() || !surface->damaged())
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "the surface has no decoding error"};
     // The device says that a picture is damaged, not where: all of it is reported. The list ends with a status of -1.
     static constexpr std::array<VASurfaceDecodeMBErrors, 2> wholePicture{{
@@ -111,9 +111,18 @@ Status exportSurfaceHandle(Driver& driver, VASurfaceID id, uint32_t memoryType, 
     if (!descriptor || (flags & layerFlags) == layerFlags)
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "no descriptor, or two kinds of layers"};
     // V4L2 sets no fence in the dma-buf: what is handed out has to be complete. A damaged picture is still a picture.
-    if (auto finished = surface->waitForWriter(os::Deadline::never()); !finished)
+    if (auto finished = surface->wait(os::Deadline::never()); !finished)
         return finished;
-    const auto memory = driver.promisedMemoryOf(*surface);
+    const bool separate = !(flags & VA_EXPORT_SURFACE_COMPOSED_LAYERS); // VLC 3 says neither, and expects these
+    const auto hasName = [separate](const Layout& layout) -> Status {
+        // DRM names samples that are packed across bytes only as a whole.
+        const PixelFormat& pixels = *layout.format;
+        if (pixels.drm != DRM_FORMAT_INVALID && !(separate && pixels.arrangement.packing != Arrangement::Packing::None))
+            return {};
+        return {VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE,
+                strprintf("DRM has no name for %s%s", pixels.name, separate ? " in separate layers" : "")};
+    };
+    const auto memory = driver.promisedMemoryOf(*surface, hasName);
     if (!memory)
         return memory.error();
     os::UniqueFd fd = (*memory)->duplicateFd();
@@ -122,11 +131,6 @@ Status exportSurfaceHandle(Driver& driver, VASurfaceID id, uint32_t memoryType, 
 
     const Layout& layout = (*memory)->layout();
     const PixelFormat& pixels = *layout.format;
-    // Samples that are packed across bytes have a name in DRM as a whole only.
-    const bool separate = !(flags & VA_EXPORT_SURFACE_COMPOSED_LAYERS); // VLC 3 says neither, and expects these
-    if (pixels.drm == DRM_FORMAT_INVALID || (separate && pixels.arrangement.packing != Arrangement::Packing::None))
-        return {VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE,
-                strprintf("DRM has no name for %s%s", pixels.name, separate ? " in separate layers" : "")};
     VADRMPRIMESurfaceDescriptor prime{};
     prime.fourcc = pixels.va;
     prime.width = std::min(surface->width(), layout.width); // the stream may be smaller than its surfaces

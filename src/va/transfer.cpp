@@ -50,10 +50,10 @@ readback::Planes planesAt(const PixelFormat& format, uint8_t* base, const uint32
 // A surface and an image, checked, and the memory of both in view.
 class Transfer {
 public:
-    // Waits for what the surface is to hold; with Access::ReadWrite it may be damaged, as it is to be overwritten.
+    // Waits for what the surface is to hold.
     Status open(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, Access access);
 
-    const decode::Surface& surface() const { return *surface_; }
+    decode::Surface& surface() const { return *surface_; }
     const VAImage& image() const { return image_->description; }
 
     // Copies the part of both rectangles, which have one size, that the surface's memory has.
@@ -105,8 +105,7 @@ Status Transfer::open(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, 
     imageFormat_ = findByVa(image().format.fourcc);
 
     const auto look = [&](decode::Surface& at, Access how, std::optional<View>& view) -> Status {
-        const auto never = os::Deadline::never();
-        if (auto finished = how == Access::Read ? at.wait(never) : at.waitForWriter(never); !finished)
+        if (auto finished = at.wait(os::Deadline::never()); !finished)
             return finished;
         auto opened =
             driver.memoryOf(at).and_then([&](const auto& memory) { return decode::FrameMemory::view(memory, how); });
@@ -199,7 +198,10 @@ Status putImage(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, int so
         return {VA_STATUS_ERROR_INVALID_PARAMETER,
                 strprintf("%ux%u at %d,%d of an image of %ux%u to %d,%d of a surface of %ux%u", width, height, sourceX,
                           sourceY, image.width, image.height, x, y, surface.width(), surface.height())};
-    return transfer.toSurface(*from, *to);
+    auto status = transfer.toSurface(*from, *to);
+    if (status.ok())
+        transfer.surface().setDamaged(false);
+    return status;
 }
 
 } // namespace v4l2_request::va

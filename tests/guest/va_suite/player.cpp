@@ -8,6 +8,14 @@
 
 namespace va_suite {
 
+bool isDamaged(VADisplay display, VASurfaceID surface) {
+    if (vaSyncSurface(display, surface) == VA_STATUS_ERROR_DECODING_ERROR)
+        return true;
+    void* errors = nullptr;
+    return vaQuerySurfaceError(display, surface, VA_STATUS_ERROR_DECODING_ERROR, &errors) == VA_STATUS_SUCCESS &&
+           errors && static_cast<const VASurfaceDecodeMBErrors*>(errors)->status != -1;
+}
+
 std::string describe(const Outcome& outcome) {
     return std::string("begin: ") + vaErrorStr(outcome.begin) + ", render: " + vaErrorStr(outcome.render) +
            ", end: " + vaErrorStr(outcome.end);

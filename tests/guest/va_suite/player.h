@@ -20,6 +20,10 @@ struct Outcome {
 
 std::string describe(const Outcome& outcome);
 
+// Whether the driver says that the picture in this surface is damaged, by whichever call: vaSyncSurface fails, or
+// vaQuerySurfaceError lists errors of a picture that can be shown all the same. Waits for the picture.
+bool isDamaged(VADisplay display, VASurfaceID surface);
+
 // A client that decodes a stream picture by picture, each into a surface of its own.
 class Player {
 public:

@@ -120,11 +120,12 @@ TEST_P(Readers, WhoNeverFinishAreNotWaitedForForEver) {
     const Outcome outcome = player.submit(player.surface(0), player.picture(0));
     EXPECT_GE(since(start), milliseconds(500));
     EXPECT_LT(since(start), milliseconds(5000));
-    EXPECT_EQ(outcome.end, VA_STATUS_ERROR_HW_BUSY) << "what is read must not be written";
-    EXPECT_EQ(vaSyncSurface(display, player.surface(0)), VA_STATUS_ERROR_DECODING_ERROR);
+    EXPECT_TRUE(outcome.ok()) << describe(outcome); // the device writes other memory
+    EXPECT_EQ(vaSyncSurface2(display, player.surface(0), 100'000'000), VA_STATUS_ERROR_TIMEDOUT)
+        << "what is read must not be written";
     player.play(1); // other surfaces are free
     reader.done();
-    player.stray(); // from the first picture on, into the surface that was read
+    player.expectPicture(0);
     player.expectRestIsRight();
 }
 

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "codec/codec.h"
+#include "decode/session.h"
+#include "decode/surface.h"
+
+namespace v4l2_request::decode {
+
+using SurfaceLookup = std::function<std::shared_ptr<Surface>(VASurfaceID)>;
+
+// Answers a codec builder, and keeps every picture that it was told of: from the question on, until the picture that
+// refers to it is done, whatever clients do with their surfaces meanwhile.
+class PictureReferences final : public codec::References {
+public:
+    // `session` is null where nothing was decoded yet: then nothing is there.
+    PictureReferences(Session* session, const SurfaceLookup& lookup, std::shared_ptr<Frame> target, Names names)
+        : session_(session), lookup_(lookup), target_(std::move(target)), names_(names) {}
+
+    std::optional<uint64_t> timestamp(VASurfaceID surface) const override { return find(surface, true); }
+    std::optional<uint64_t> listed(VASurfaceID surface) const override { return find(surface, false); }
+    std::optional<uint64_t> latest() const override;
+    Names names() const override { return names_; }
+
+    bool any() const { return !found_.empty(); }
+    // What was asked for and found. The pictures of these surfaces pass their damage on.
+    std::vector<Reference> take(std::span<const VASurfaceID> predictedFrom);
+
+private:
+    std::optional<uint64_t> find(VASurfaceID surface, bool read) const;
+
+    Session* session_;
+    const SurfaceLookup& lookup_;
+    const std::shared_ptr<Frame> target_;
+    const Names names_;
+    mutable std::vector<Reference> found_;
+};
+
+} // namespace v4l2_request::decode

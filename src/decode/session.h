@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <climits>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "decode/capture_pool.h"
+#include "decode/decoder.h"
+#include "decode/frame.h"
+#include "decode/memory_pool.h"
+#include "decode/output_pool.h"
+#include "decode/waiter.h"
+#include "util/log.h"
+
+namespace v4l2_request::decode {
+
+// A picture that another one refers to.
+struct Reference {
+    VASurfaceID surface;
+    std::shared_ptr<Frame> frame;
+    bool read = false;          // the device may read it; else only its index must stay
+    bool predictedFrom = false; // its damage is inherited
+};
+
+// What one picture is for the device.
+struct Work {
+    std::shared_ptr<Frame> target;
+    std::span<const codec::Job> jobs;
+    std::vector<Reference> references;
+    bool firstField = false;
+    bool secondField = false; // of the picture that `target` already is
+    bool damaged = false;     // whatever the device says
+    uint32_t damageLasts = Frame::forEver;
+};
+
+// One file handle of a device with both queues running: what is pending on it, and how that ends. Thread-safe: one
+// thread submits, any number wait.
+//
+// A picture that was submitted ends once, whatever happens: decoded, damaged, or lost. A lost one was not written; it
+// is concealed with the picture before it.
+class Session : public std::enable_shared_from_this<Session> {
+    struct Passkey {};
+
+public:
+    // Opens the device for such a stream. `bitstream`: bytes of its first job.
+    static Result<std::shared_ptr<Session>> open(const Decoder& decoder, const StreamFormat& wanted, size_t bitstream,
+                                                 const Log& log);
+    Session(Passkey, const Decoder& decoder, v4l2::Device&& device, os::UniqueFd&& media, const StreamFormat& wanted,
+            const NegotiatedFormat& formats, const Log& log);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    const StreamFormat& wanted() const { return wanted_; }
+    const Layout& layout() const { return formats_.layout; }
+    // Memory for its pictures.
+    MemoryPool& memory() { return memory_; }
+
+    // Queues these pictures, all of them whole or nothing of them. Waits while everything is in use. Only a picture of
+    // more jobs than there can be OUTPUT buffers is queued piece by piece; if it cannot be ended, it is damaged.
+    Result<void> submit(std::span<Work> works);
+    // Waits until the picture is no longer pending.
+    Result<void> wait(const Frame& frame, os::Deadline deadline);
+    // Waits until no pending picture is written to, or read from, this one. Timeout if that takes longer than a device
+    // may take.
+    Result<void> waitUntilUnused(const Frame& frame);
+    // Takes what the device has finished, without waiting: somebody asks for this picture.
+    void reap(const Frame& frame);
+    // Waits for every picture.
+    void drain();
+
+    // Whether the device still finds the picture as a reference.
+    bool holds(const std::shared_ptr<Frame>& frame);
+    // The picture that was queued last of those that can be referred to, without this one.
+    std::shared_ptr<Frame> latest(const std::shared_ptr<Frame>& except);
+    bool holdsPictures();
+    // Lets go of memory that nobody else has.
+    void dropUnownedMemory();
+
+    // The queues could not be restarted: nothing can be submitted any more.
+    bool dead();
+
+private:
+    struct Pending {
+        Work work;
+        CapturePool::Slot* slot;
+        bool back = false; // the device has given it back
+    };
+    using Lock = Waiter::Lock;
+    class Guard;
+    class TakenSlots;
+
+    Result<void> acquireOutput(Lock& lock, const codec::Job& job, size_t depth, TakenSlots& taken);
+    Result<CapturePool::Slot*> bind(Lock& lock, const std::shared_ptr<Frame>& frame, std::span<const Work> works);
+    Result<void> start(Lock& lock, std::list<Pending>& pictures, bool joins, TakenSlots& taken, size_t count);
+    void startRest(Lock& lock, const std::shared_ptr<Frame>& target, std::span<const codec::Job> jobs, bool holds);
+    void endInPart(const std::shared_ptr<Frame>& target, const std::string& why);
+    bool holdsAfter(const Work& work, const codec::Job& job) const;
+    bool joinsHeld(const Work& work) const { return work.secondField && held_ == work.target.get(); }
+
+    void waitForProgress(Lock& lock, os::Deadline deadline);
+    bool takeFinished(Lock& lock);
+    Result<bool> dequeueAll();
+    void complete(Pending& pending);
+    void recover(Lock& lock, const char* why) noexcept;
+    void flushHeld();
+    template <typename Text>
+    void note(Text text) noexcept;
+
+    const Decoder& decoder_;
+    const Log& log_;
+    v4l2::Device device_;
+    os::UniqueFd media_;
+    const StreamFormat wanted_;
+    const NegotiatedFormat formats_;
+    MemoryPool memory_;
+
+    std::timed_mutex mutex_;
+    Waiter waiter_;
+    OutputPool output_;
+    CapturePool capture_;
+    std::list<Pending> pending_;  // in the order of submission, which is that of both queues
+    std::list<Pending> finished_; // to be freed without the lock
+    const Frame* held_ = nullptr; // the last pending one, if the device keeps it for more of this picture
+    uint64_t epoch_ = 0;          // changes with what the device has: what was seen of it before counts no more
+    bool dead_ = false;
+    unsigned concealing_ = 0; // recoveries that have not ended yet
+    os::Clock::time_point lastProgress_{};
+    unsigned goodSince_ = UINT_MAX;  // pictures since the last damaged one: the log has one line a burst
+    std::vector<std::string> notes_; // to be logged without the lock
+};
+
+} // namespace v4l2_request::decode
