@@ -2,6 +2,7 @@
 /*
  * daedalus: the module, its device and its file handles.
  */
+#include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
@@ -188,12 +189,36 @@ static const struct media_device_ops daedalus_media_ops = {
 	.req_queue = v4l2_m2m_request_queue,
 };
 
+static void daedalus_do_nothing(struct work_struct *work)
+{
+}
+
+/*
+ * When V4L2 has ended a job, it has a worker look for the next one, and does not wait for it when the device goes. It does not
+ * sleep, as there is no file any more and so no job: on each CPU, what is queued behind it ends after it.
+ */
+static void daedalus_wait_for_workers(void)
+{
+	struct work_struct work;
+	unsigned int cpu;
+
+	INIT_WORK_ONSTACK(&work, daedalus_do_nothing);
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		schedule_work_on(cpu, &work);
+		flush_work(&work);
+	}
+	cpus_read_unlock();
+	destroy_work_on_stack(&work);
+}
+
 static void daedalus_dev_free(struct kref *users)
 {
 	struct daedalus_dev *dev = container_of(users, struct daedalus_dev, users);
 
 	while (atomic_read(&dev->mdev.num_requests))
 		usleep_range(10, 100);
+	daedalus_wait_for_workers();
 	media_device_cleanup(&dev->mdev);
 	v4l2_m2m_release(dev->m2m);
 	v4l2_device_unregister(&dev->v4l2_dev);
