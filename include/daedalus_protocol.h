@@ -78,6 +78,7 @@ struct daedalus_control {
 
 #define DAEDALUS_JOB_HOLD_CAPTURE 1u /* V4L2_BUF_FLAG_M2M_HOLD_CAPTURE_BUF: more jobs of this picture follow */
 #define DAEDALUS_JOB_CONTINUES 2u /* not the first job of its CAPTURE buffer: a later slice or second field */
+#define DAEDALUS_JOB_LENIENT 4u /* as hardware: a reference that is not there, or an earlier job that failed, is no error */
 
 /* Followed by frame_count frames, then control_count controls. */
 struct daedalus_job {

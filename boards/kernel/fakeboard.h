@@ -192,6 +192,7 @@ struct fb_unit {
 	u32 jobs;
 	struct list_head shadows;
 	struct fb_job job;		/* the last one */
+	u32 picture, picture_jobs;	/* where it writes, and how many jobs in a row have */
 	struct work_struct look;
 	struct delayed_work finish;
 };
@@ -199,9 +200,10 @@ struct fb_unit {
 extern struct list_head fb_units;
 extern struct mutex fb_lock;
 extern struct workqueue_struct *fb_queue;
-extern unsigned int fb_delay_ms, fb_fail_every, fb_hang_every;
+extern unsigned int fb_delay_ms, fb_fail_every, fb_hang_every, fb_fail_job, fb_pause_ms, fb_memory_mb;
 extern bool fb_stamp, fb_pattern, fb_logging;
 
+void fb_pause_after(unsigned int jobs);
 void fb_job_start(struct fb_unit *u);
 void fb_job_stop(struct fb_unit *u);
 void fb_job_look(struct work_struct *work);

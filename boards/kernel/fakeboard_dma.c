@@ -6,6 +6,7 @@
  * from the others, the same calls give the same addresses, and an address that
  * nobody handed out is a fault.
  */
+#include <linux/atomic.h>
 #include <linux/crc32.h>
 #include <linux/dma-map-ops.h>
 #include <linux/log2.h>
@@ -25,6 +26,8 @@
 
 static LIST_HEAD(maps);
 static DEFINE_SPINLOCK(maps_lock);	/* the list; under fb_lock nothing leaves it */
+unsigned int fb_memory_mb;
+static atomic_long_t pages_used = ATOMIC_LONG_INIT(0);	/* of our own */
 static DEFINE_XARRAY(frames);	/* number of the first page -> the job that wrote a picture there */
 
 /* Nothing is handed out here, so that an address beyond a buffer can still be told to be of it. */
@@ -182,6 +185,8 @@ static void map_free(struct fb_map *m)
 	}
 	if (m->remapped)
 		vunmap(m->cpu);
+	if (m->own)
+		atomic_long_sub(m->num_pages, &pages_used);
 	for (i = 0; m->own && i < m->num_pages && m->pages[i]; i++)
 		__free_page(m->pages[i]);
 	kvfree(m->pages);
@@ -215,6 +220,15 @@ static bool map_remap(struct fb_map *m)
 	return m->cpu;
 }
 
+/* Takes the room, too. */
+static bool has_room(const struct fb_map *m)
+{
+	unsigned long limit = (unsigned long)fb_memory_mb << (20 - PAGE_SHIFT);
+	unsigned long used = atomic_long_add_return(m->num_pages, &pages_used);
+
+	return !limit || used <= limit;
+}
+
 static void *dma_alloc(struct device *dev, size_t size, dma_addr_t *addr, gfp_t gfp, unsigned long attrs)
 {
 	struct fb_map *m = map_new(size);
@@ -222,7 +236,7 @@ static void *dma_alloc(struct device *dev, size_t size, dma_addr_t *addr, gfp_t 
 	if (!m)
 		return NULL;
 	m->own = true;
-	if (!map_fill(m) || (!(attrs & DMA_ATTR_NO_KERNEL_MAPPING) && !map_remap(m)) || map_place(m)) {
+	if (!has_room(m) || !map_fill(m) || (!(attrs & DMA_ATTR_NO_KERNEL_MAPPING) && !map_remap(m)) || map_place(m)) {
 		map_free(m);
 		return NULL;
 	}

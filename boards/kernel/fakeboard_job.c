@@ -9,10 +9,35 @@
 
 #define STAMP_MAGIC	0x44524246	/* "FBRD" */
 
-unsigned int fb_delay_ms, fb_fail_every, fb_hang_every;
+unsigned int fb_delay_ms, fb_fail_every, fb_hang_every, fb_fail_job, fb_pause_ms;
 bool fb_stamp = true, fb_pattern, fb_logging = true;
 struct workqueue_struct *fb_queue;
 DEFINE_MUTEX(fb_lock);
+
+static unsigned int pause_in;	/* the job that pauses; 0: none is to come */
+
+void fb_pause_after(unsigned int jobs)
+{
+	mutex_lock(&fb_lock);
+	pause_in = jobs ? jobs + 1 : 0;
+	mutex_unlock(&fb_lock);
+}
+
+static unsigned int time_of_job(void)
+{
+	return fb_delay_ms + (pause_in && !--pause_in ? fb_pause_ms : 0);
+}
+
+/* The number of the job in its picture. Jobs in a row that write to one buffer are of one picture. */
+static u32 number_in_picture(struct fb_unit *u, const struct fb_job *job)
+{
+	struct fb_map *m = job->num_outs ? fb_map_find(job->outs[job->num_outs - 1]) : NULL;
+	u32 picture = m ? m->start : 0;
+
+	u->picture_jobs = picture == u->picture ? u->picture_jobs + 1 : 1;
+	u->picture = picture;
+	return u->picture_jobs;
+}
 
 /* From the write to the start register, in whatever context that is. */
 void fb_job_start(struct fb_unit *u)
@@ -106,6 +131,8 @@ void fb_job_look(struct work_struct *work)
 {
 	struct fb_unit *u = container_of(work, struct fb_unit, look);
 	struct fb_job *job = &u->job;
+	unsigned int time;
+	u32 number;
 	unsigned long flags;
 	struct fb_map *m;
 
@@ -118,19 +145,21 @@ void fb_job_look(struct work_struct *work)
 		m = fb_map_find(job->stream);
 		job->crc = fb_map_crc(m, job->stream - m->start, job->length);
 	}
-	if (every(fb_fail_every, job->number))
+	number = number_in_picture(u, job);
+	if (every(fb_fail_every, job->number) || number == fb_fail_job)
 		job->outcome = FB_FAILED;
 	if (every(fb_hang_every, job->number))
 		job->outcome = FB_HUNG;
 	if (fb_logging)
 		fb_log_job(u, job);
+	time = time_of_job();
 	mutex_unlock(&fb_lock);
 
 	spin_lock_irqsave(&fb_regs_lock, flags);
 	fb_regs_forget(u->np);
 	spin_unlock_irqrestore(&fb_regs_lock, flags);
 	if (job->outcome != FB_HUNG)
-		queue_delayed_work(fb_queue, &u->finish, msecs_to_jiffies(fb_delay_ms));
+		queue_delayed_work(fb_queue, &u->finish, msecs_to_jiffies(time));
 }
 
 /* When its time is over: picture, status, interrupt. */

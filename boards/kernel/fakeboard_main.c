@@ -18,6 +18,32 @@ module_param_named(fail_every, fb_fail_every, uint, 0644);
 MODULE_PARM_DESC(fail_every, "every n-th job ends with an error (default: 0, none)");
 module_param_named(hang_every, fb_hang_every, uint, 0644);
 MODULE_PARM_DESC(hang_every, "every n-th job never ends (default: 0, none)");
+module_param_named(fail_job, fb_fail_job, uint, 0644);
+MODULE_PARM_DESC(fail_job, "number of the job of a picture that ends with an error, from 1 (default: 0, none)");
+module_param_named(pause_ms, fb_pause_ms, uint, 0644);
+MODULE_PARM_DESC(pause_ms, "by so much longer takes the job after pause_after (default: 0)");
+module_param_named(memory_mb, fb_memory_mb, uint, 0644);
+MODULE_PARM_DESC(memory_mb, "MiB that there are for all decoders (default: 0, no limit)");
+
+static unsigned int pause_after;
+
+/* Counts from here on. */
+static int pause_after_set(const char *text, const struct kernel_param *param)
+{
+	int ret = param_set_uint(text, param);
+
+	if (!ret)
+		fb_pause_after(pause_after);
+	return ret;
+}
+
+static const struct kernel_param_ops pause_after_ops = {
+	.set = pause_after_set,
+	.get = param_get_uint,
+};
+
+module_param_cb(pause_after, &pause_after_ops, &pause_after, 0644);
+MODULE_PARM_DESC(pause_after, "so many jobs, and the next takes longer, once (default: 0, none)");
 module_param_named(stamp, fb_stamp, bool, 0644);
 MODULE_PARM_DESC(stamp, "mark each picture with its job (default: on)");
 module_param_named(pattern, fb_pattern, bool, 0644);

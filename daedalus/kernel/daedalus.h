@@ -10,6 +10,8 @@
  *   daedalus_message.c what the daemon is told of them
  *   daedalus_link.c   the link to the daemon, and the buffers whose memory goes over it
  *   daedalus_mutate.c damage to them, for tests
+ *   daedalus_faults.c other misbehaviour, for tests
+ *   daedalus_memory.c memory of buffers, which can be short, or seen through a copy
  *
  * Locks, outermost first:
  *   daedalus_dev.mutex  ioctls and both queues of every file handle, as V4L2 and vb2 take it
@@ -21,6 +23,7 @@
 #ifndef DAEDALUS_H
 #define DAEDALUS_H
 
+#include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/miscdevice.h>
 #include <linux/mutex.h>
@@ -70,6 +73,7 @@ struct daedalus_mutation {
 };
 
 struct daedalus_dev {
+	struct kref users;		/* the video device, requests, and who has /dev/daedalus open */
 	struct v4l2_device v4l2_dev;
 	struct media_device mdev;
 	struct video_device vdev;
@@ -86,6 +90,7 @@ struct daedalus_dev {
 	struct miscdevice misc;
 	struct mutex lock;
 	u64 session;			/* names the time of one open /dev/daedalus; 0: nobody has it open */
+	bool gone;			/* the device was unbound; files may still be open */
 	struct list_head messages;	/* for the daemon to read */
 	wait_queue_head_t readable;
 	struct list_head bufs;		/* all that have memory, of all queues */
@@ -98,6 +103,7 @@ struct daedalus_dev {
 	bool finish_failed;
 	wait_queue_head_t finished;
 	struct daedalus_mutation mutation;
+	unsigned int pictures;		/* that were begun, ever */
 	struct dentry *debugfs;
 };
 
@@ -130,6 +136,7 @@ struct daedalus_buf {
 	u64 cookie;
 	u64 session;	/* that has heard of this buffer */
 	enum daedalus_picture picture;
+	unsigned int jobs;	/* that the picture has had */
 	bool open;	/* the daemon still expects more of the picture, and may not have stored any of it */
 };
 
@@ -149,6 +156,9 @@ static inline struct daedalus_buf *daedalus_vbuf_to_buf(struct vb2_v4l2_buffer *
 }
 
 /* daedalus_main.c */
+void daedalus_get(struct daedalus_dev *dev);
+void daedalus_put(struct daedalus_dev *dev);
+
 extern unsigned int daedalus_timeout_ms;
 
 /* daedalus_video.c */
@@ -183,6 +193,18 @@ bool daedalus_job_finish_picture(struct daedalus_ctx *ctx, struct daedalus_buf *
 void daedalus_job_run(void *priv);
 void daedalus_job_abort(void *priv);
 void daedalus_job_allow(struct daedalus_ctx *ctx);
+
+/* daedalus_faults.c */
+bool daedalus_is_lenient(void);
+bool daedalus_streamoff_waits(void);
+bool daedalus_job_is_to_fail(struct daedalus_dev *dev, struct daedalus_buf *capture);
+int daedalus_limit_buffers(struct vb2_queue *queue, unsigned int *num_buffers, bool again);
+
+/* daedalus_memory.c */
+extern struct vb2_mem_ops daedalus_memory_ops;
+
+void daedalus_memory_init(void);
+void daedalus_memory_is_daemon(bool there);
 
 /* daedalus_mutate.c */
 void daedalus_mutate_init(struct daedalus_dev *dev);

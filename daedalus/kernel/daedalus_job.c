@@ -28,8 +28,11 @@ static void daedalus_buffers_done(struct daedalus_ctx *ctx, bool decoded)
 	else if (capture->picture == DAEDALUS_PICTURE_NONE)
 		capture->picture = DAEDALUS_PICTURE_DONE;
 	capture->open = decoded && ctx->dev->job_holds;
-	/* The last slice of a picture brings it to the client: with the error of an earlier one, if there was one. */
-	if (!held && capture->picture == DAEDALUS_PICTURE_BROKEN)
+	/*
+	 * The last slice of a picture brings it to the client: with the error of an earlier one, if there was one. Drivers
+	 * of hardware leave that on the OUTPUT buffer of the earlier one.
+	 */
+	if (!held && !daedalus_is_lenient() && capture->picture == DAEDALUS_PICTURE_BROKEN)
 		decoded = false;
 
 	v4l2_m2m_buf_done_and_job_finish(ctx->dev->m2m, ctx->fh.m2m_ctx,
@@ -93,7 +96,7 @@ void daedalus_job_run(void *priv)
 		if (!dev->session)
 			dev_warn_ratelimited(dev->v4l2_dev.dev, "nobody has /dev/%s open, so nothing is decoded\n",
 					     DAEDALUS_NAME);
-		else if (controls && !ctx->aborting)
+		else if (controls && !ctx->aborting && !daedalus_job_is_to_fail(dev, daedalus_vbuf_to_buf(dst)))
 			message = daedalus_job_message(ctx, src, dst, controls);
 
 		if (message)
@@ -112,7 +115,7 @@ void daedalus_job_abort(void *priv)
 
 	guard(mutex)(&dev->lock);
 	ctx->aborting = true;
-	if (dev->running == ctx)
+	if (dev->running == ctx && !daedalus_streamoff_waits())
 		daedalus_job_end(dev, false);
 }
 
@@ -154,7 +157,8 @@ static u64 daedalus_send_finish(struct daedalus_ctx *ctx, const struct daedalus_
 /*
  * V4L2 gives a held picture back when its client flushes, or goes on with another one. The daemon, which cannot know that
  * no slice is to follow, is told here, when the client takes the buffer: what it reads then has to be the picture. One
- * client at a time, as the queues' lock is held. Returns false if there is no picture.
+ * client at a time, as the queues' lock is held. Returns false if there is no picture, which drivers of hardware do not
+ * tell: V4L2 says that the buffer is good.
  */
 bool daedalus_job_finish_picture(struct daedalus_ctx *ctx, struct daedalus_buf *buf)
 {
@@ -162,7 +166,7 @@ bool daedalus_job_finish_picture(struct daedalus_ctx *ctx, struct daedalus_buf *
 	struct daedalus_dev *dev = ctx->dev;
 
 	scoped_guard(mutex, &dev->lock) {
-		bool good = buf->picture != DAEDALUS_PICTURE_BROKEN;
+		bool good = buf->picture != DAEDALUS_PICTURE_BROKEN || daedalus_is_lenient();
 
 		if (!good || !buf->open)
 			return good;
@@ -176,7 +180,7 @@ bool daedalus_job_finish_picture(struct daedalus_ctx *ctx, struct daedalus_buf *
 	if (dev->finish || dev->finish_failed)
 		buf->picture = DAEDALUS_PICTURE_BROKEN;
 	dev->finish = 0;
-	return buf->picture != DAEDALUS_PICTURE_BROKEN;
+	return buf->picture != DAEDALUS_PICTURE_BROKEN || daedalus_is_lenient();
 }
 
 void daedalus_finish_end(struct daedalus_dev *dev, bool failed)

@@ -33,6 +33,7 @@ void daedalus_link_add_buf(struct daedalus_dev *dev, struct daedalus_buf *buf)
 	buf->cookie = daedalus_new_cookie();
 	buf->session = 0;
 	buf->picture = DAEDALUS_PICTURE_NONE;
+	buf->jobs = 0;
 	buf->open = false;
 	list_add_tail(&buf->list, &dev->bufs);
 }
@@ -49,6 +50,7 @@ void daedalus_link_forget_picture(struct daedalus_dev *dev, struct daedalus_buf 
 {
 	guard(mutex)(&dev->lock);
 	buf->picture = DAEDALUS_PICTURE_NONE;
+	buf->jobs = 0;
 	buf->open = false;
 }
 
@@ -114,18 +116,22 @@ static int daedalus_link_open(struct inode *inode, struct file *file)
 	struct daedalus_dev *dev = daedalus_from_file(file);
 
 	guard(mutex)(&dev->lock);
+	if (dev->gone)
+		return -ENODEV;
 	if (dev->session)
 		return -EBUSY;
 	dev->session = daedalus_new_cookie();
+	daedalus_get(dev);
+	daedalus_memory_is_daemon(true);
 	return stream_open(inode, file);
 }
 
-static int daedalus_link_release(struct inode *inode, struct file *file)
+/* Nobody serves the device any more. What is running ends, and so will all that starts. */
+static void daedalus_link_end(struct daedalus_dev *dev)
 {
-	struct daedalus_dev *dev = daedalus_from_file(file);
 	struct daedalus_message *message, *next;
 
-	guard(mutex)(&dev->lock);
+	lockdep_assert_held(&dev->lock);
 	dev->session = 0;
 	list_for_each_entry_safe(message, next, &dev->messages, list)
 		daedalus_message_drop(message);
@@ -133,15 +139,30 @@ static int daedalus_link_release(struct inode *inode, struct file *file)
 		daedalus_job_end(dev, false);
 	if (dev->finish)
 		daedalus_finish_end(dev, true);
+}
+
+static int daedalus_link_release(struct inode *inode, struct file *file)
+{
+	struct daedalus_dev *dev = daedalus_from_file(file);
+
+	scoped_guard(mutex, &dev->lock) {
+		if (!dev->gone) {	/* else there may be another device, with a daemon of its own */
+			daedalus_memory_is_daemon(false);
+			daedalus_link_end(dev);
+		}
+	}
+	daedalus_put(dev);
 	return 0;
 }
 
-/* Takes the first message out, if there is one and it fits. */
+/* Takes the first message out, if there is one and it fits. NULL: there will be none any more. */
 static struct daedalus_message *daedalus_take_message(struct daedalus_dev *dev, size_t room)
 {
 	struct daedalus_message *message;
 
 	guard(mutex)(&dev->lock);
+	if (dev->gone)
+		return NULL;
 	message = list_first_entry_or_null(&dev->messages, struct daedalus_message, list);
 	if (!message)
 		return ERR_PTR(-EAGAIN);
@@ -167,11 +188,11 @@ static ssize_t daedalus_link_read(struct file *file, char __user *to, size_t roo
 	while (message = daedalus_take_message(dev, room), message == ERR_PTR(-EAGAIN)) {
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
-		if (wait_event_interruptible(dev->readable, !list_empty(&dev->messages)))
+		if (wait_event_interruptible(dev->readable, !list_empty(&dev->messages) || READ_ONCE(dev->gone)))
 			return -ERESTARTSYS;
 	}
-	if (IS_ERR(message))
-		return PTR_ERR(message);
+	if (IS_ERR_OR_NULL(message))
+		return PTR_ERR(message);	/* 0, the end, where the device is gone */
 
 	size = message->header.size;
 	if (copy_to_user(to, message->bytes, size)) {
@@ -212,6 +233,8 @@ static __poll_t daedalus_link_poll(struct file *file, poll_table *wait)
 	struct daedalus_dev *dev = daedalus_from_file(file);
 
 	poll_wait(file, &dev->readable, wait);
+	if (READ_ONCE(dev->gone))
+		return EPOLLIN | EPOLLRDNORM | EPOLLHUP;
 	return EPOLLOUT | EPOLLWRNORM | (list_empty(&dev->messages) ? 0 : EPOLLIN | EPOLLRDNORM);
 }
 
@@ -287,5 +310,11 @@ int daedalus_link_init(struct daedalus_dev *dev, struct device *parent)
 void daedalus_link_exit(struct daedalus_dev *dev)
 {
 	misc_deregister(&dev->misc);
+	scoped_guard(mutex, &dev->lock) {
+		WRITE_ONCE(dev->gone, true);
+		daedalus_memory_is_daemon(false);
+		daedalus_link_end(dev);
+		wake_up_interruptible(&dev->readable);
+	}
 	cancel_delayed_work_sync(&dev->watchdog);
 }

@@ -2,6 +2,8 @@
 /*
  * daedalus: the module, its device and its file handles.
  */
+#include <linux/cpu.h>
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
@@ -138,22 +140,107 @@ static int daedalus_request_validate(struct media_request *req)
 	return vb2_request_validate(req);
 }
 
+/*
+ * A request refers to the media device, and may be closed after the device was unbound and all else was closed: so it keeps
+ * the device, and the module. V4L2 counts it down after it has freed it, and the device has to be there until then: the
+ * reference is given back by a worker, and daedalus_dev_free() waits for the count.
+ */
+struct daedalus_request {
+	struct media_request req;
+	struct daedalus_dev *dev;
+	struct work_struct work;
+};
+
+static struct workqueue_struct *daedalus_workers;
+
+static void daedalus_request_forget(struct work_struct *work)
+{
+	struct daedalus_request *request = container_of(work, struct daedalus_request, work);
+
+	daedalus_put(request->dev);
+	kfree(request);
+	module_put(THIS_MODULE);	/* daedalus_exit() waits for the worker */
+}
+
+static struct media_request *daedalus_request_alloc(struct media_device *mdev)
+{
+	struct daedalus_request *request = kzalloc(sizeof(*request), GFP_KERNEL);
+
+	if (!request)
+		return NULL;
+	request->dev = container_of(mdev, struct daedalus_dev, mdev);
+	INIT_WORK(&request->work, daedalus_request_forget);
+	daedalus_get(request->dev);
+	__module_get(THIS_MODULE);	/* as the media device is open */
+	return &request->req;
+}
+
+static void daedalus_request_free(struct media_request *req)
+{
+	struct daedalus_request *request = container_of(req, struct daedalus_request, req);
+
+	queue_work(daedalus_workers, &request->work);
+}
+
 static const struct media_device_ops daedalus_media_ops = {
+	.req_alloc = daedalus_request_alloc,
+	.req_free = daedalus_request_free,
 	.req_validate = daedalus_request_validate,
 	.req_queue = v4l2_m2m_request_queue,
 };
 
-/* The video device goes last: whoever still looks at it in sysfs keeps all of this. */
-static void daedalus_dev_free(struct video_device *vdev)
+static void daedalus_do_nothing(struct work_struct *work)
 {
-	struct daedalus_dev *dev = container_of(vdev, struct daedalus_dev, vdev);
+}
 
+/*
+ * When V4L2 has ended a job, it has a worker look for the next one, and does not wait for it when the device goes. It does not
+ * sleep, as there is no file any more and so no job: on each CPU, what is queued behind it ends after it.
+ */
+static void daedalus_wait_for_workers(void)
+{
+	struct work_struct work;
+	unsigned int cpu;
+
+	INIT_WORK_ONSTACK(&work, daedalus_do_nothing);
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		schedule_work_on(cpu, &work);
+		flush_work(&work);
+	}
+	cpus_read_unlock();
+	destroy_work_on_stack(&work);
+}
+
+static void daedalus_dev_free(struct kref *users)
+{
+	struct daedalus_dev *dev = container_of(users, struct daedalus_dev, users);
+
+	while (atomic_read(&dev->mdev.num_requests))
+		usleep_range(10, 100);
+	daedalus_wait_for_workers();
 	media_device_cleanup(&dev->mdev);
 	v4l2_m2m_release(dev->m2m);
 	v4l2_device_unregister(&dev->v4l2_dev);
 	mutex_destroy(&dev->lock);
 	mutex_destroy(&dev->mutex);
 	kfree(dev);
+}
+
+void daedalus_get(struct daedalus_dev *dev)
+{
+	kref_get(&dev->users);
+}
+
+void daedalus_put(struct daedalus_dev *dev)
+{
+	kref_put(&dev->users, daedalus_dev_free);
+}
+
+/* Nobody looks at the video device any more, neither by a file nor in sysfs. */
+static void daedalus_video_release(struct video_device *vdev)
+{
+	daedalus_put(container_of(vdev, struct daedalus_dev, vdev));
 }
 
 static void daedalus_media_init(struct daedalus_dev *dev, struct device *parent)
@@ -173,7 +260,7 @@ static void daedalus_video_init(struct daedalus_dev *dev)
 	vdev->vfl_dir = VFL_DIR_M2M;
 	vdev->fops = &daedalus_fops;
 	vdev->ioctl_ops = &daedalus_ioctl_ops;
-	vdev->release = daedalus_dev_free;
+	vdev->release = daedalus_video_release;
 	vdev->lock = &dev->mutex;
 	vdev->v4l2_dev = &dev->v4l2_dev;
 	vdev->device_caps = V4L2_CAP_VIDEO_M2M_MPLANE | V4L2_CAP_STREAMING;
@@ -190,6 +277,7 @@ static struct daedalus_dev *daedalus_dev_new(struct device *parent)
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
 
+	kref_init(&dev->users);
 	dev->slice_based = slice_based;
 	dev->larger = larger;
 	ret = daedalus_codecs_select(dev, codecs);
@@ -262,19 +350,37 @@ err_unregister_video:
 err_exit_link:
 	daedalus_link_exit(dev);
 err_free:
-	daedalus_dev_free(&dev->vdev);
+	daedalus_put(dev);
 	return ret;
 }
 
+/* Whoever waits for a buffer in poll(2) or in VIDIOC_DQBUF learns that none will come. */
+static void daedalus_wake_all(struct daedalus_dev *dev)
+{
+	struct v4l2_fh *fh;
+	unsigned long flags;
+
+	spin_lock_irqsave(&dev->vdev.fh_lock, flags);
+	list_for_each_entry(fh, &dev->vdev.fh_list, list) {
+		vb2_queue_error(v4l2_m2m_get_src_vq(fh->m2m_ctx));
+		vb2_queue_error(v4l2_m2m_get_dst_vq(fh->m2m_ctx));
+	}
+	spin_unlock_irqrestore(&dev->vdev.fh_lock, flags);
+}
+
+/* The jobs end before the media device goes, to which their requests belong. */
 static void daedalus_remove(struct platform_device *pdev)
 {
 	struct daedalus_dev *dev = platform_get_drvdata(pdev);
 
+	daedalus_get(dev);
 	daedalus_mutate_exit(dev);
+	daedalus_link_exit(dev);
 	media_device_unregister(&dev->mdev);
 	v4l2_m2m_unregister_media_controller(dev->m2m);
-	daedalus_link_exit(dev);
-	video_unregister_device(&dev->vdev);	/* frees */
+	video_unregister_device(&dev->vdev);
+	daedalus_wake_all(dev);
+	daedalus_put(dev);	/* frees, if no file is open */
 }
 
 static struct platform_driver daedalus_driver = {
@@ -282,8 +388,6 @@ static struct platform_driver daedalus_driver = {
 	.remove = daedalus_remove,
 	.driver = {
 		.name = DAEDALUS_NAME,
-		/* Only unloading unbinds, which waits until nobody has a node open. */
-		.suppress_bind_attrs = true,
 	},
 };
 
@@ -293,9 +397,14 @@ static int __init daedalus_init(void)
 {
 	int ret;
 
+	daedalus_memory_init();
+	daedalus_workers = alloc_workqueue(DAEDALUS_NAME, WQ_UNBOUND, 0);
+	if (!daedalus_workers)
+		return -ENOMEM;
+
 	ret = platform_driver_register(&daedalus_driver);
 	if (ret)
-		return ret;
+		goto err_destroy_workers;
 
 	daedalus_device = platform_device_register_simple(DAEDALUS_NAME, PLATFORM_DEVID_NONE, NULL, 0);
 	if (IS_ERR(daedalus_device)) {
@@ -314,6 +423,8 @@ err_unregister_device:
 	platform_device_unregister(daedalus_device);
 err_unregister:
 	platform_driver_unregister(&daedalus_driver);
+err_destroy_workers:
+	destroy_workqueue(daedalus_workers);
 	return ret;
 }
 
@@ -321,6 +432,7 @@ static void __exit daedalus_exit(void)
 {
 	platform_device_unregister(daedalus_device);
 	platform_driver_unregister(&daedalus_driver);
+	destroy_workqueue(daedalus_workers);
 }
 
 module_init(daedalus_init);

@@ -180,6 +180,8 @@ static u32 daedalus_job_flags(const struct vb2_v4l2_buffer *src, const struct da
 		flags |= DAEDALUS_JOB_HOLD_CAPTURE;
 	if (capture->picture != DAEDALUS_PICTURE_NONE)
 		flags |= DAEDALUS_JOB_CONTINUES;
+	if (daedalus_is_lenient())
+		flags |= DAEDALUS_JOB_LENIENT;
 	return flags;
 }
 

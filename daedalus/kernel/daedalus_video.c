@@ -8,7 +8,6 @@
 #include <media/v4l2-event.h>
 #include <media/v4l2-ioctl.h>
 #include <media/videobuf2-v4l2.h>
-#include <media/videobuf2-vmalloc.h>
 
 #include "daedalus.h"
 
@@ -261,7 +260,11 @@ static int daedalus_queue_setup(struct vb2_queue *queue, unsigned int *num_buffe
 {
 	struct v4l2_pix_format_mplane pix;
 	unsigned int i;
+	int ret;
 
+	ret = daedalus_limit_buffers(queue, num_buffers, !*num_planes && vb2_get_num_buffers(queue));
+	if (ret)
+		return ret;
 	daedalus_queue_format(vb2_get_drv_priv(queue), queue->type, &pix);
 	if (*num_planes && *num_planes != pix.num_planes)
 		return -EINVAL;
@@ -400,7 +403,7 @@ static int daedalus_queue_init(struct daedalus_ctx *ctx, struct vb2_queue *queue
 	queue->type = type;
 	queue->io_modes = VB2_MMAP | VB2_DMABUF;
 	queue->ops = &daedalus_queue_ops;
-	queue->mem_ops = &vb2_vmalloc_memops;
+	queue->mem_ops = &daedalus_memory_ops;
 	queue->buf_struct_size = sizeof(struct daedalus_buf);
 	queue->timestamp_flags = V4L2_BUF_FLAG_TIMESTAMP_COPY;
 	queue->lock = &ctx->dev->mutex;

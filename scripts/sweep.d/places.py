@@ -14,6 +14,9 @@ import streams as library
 HERE = os.path.dirname(os.path.realpath(__file__))
 RUNNER = os.path.join(HERE, 'runner.py')
 BOOT_TIME = 60  # for a guest to come up
+# A processor decodes here, beside others, and may be slow. Only a client has a limit then: the module waits for its daemon, and
+# the driver for its device, for longer than any client may run (seconds; the module takes 0 for that).
+FOR_DAEMON, FOR_DEVICE = 0, 3600
 INFO = 'v4l2-request-info'
 TRACE_KB = 65536  # a ring buffer for the longest stream
 DIED = {'frames': [], 'status': None, 'log': '', 'seconds': 0}
@@ -81,14 +84,15 @@ class Place:
                 },
                 file,
             )
-        limit = BOOT_TIME + options.timeout * (len(tasks) + jobs)
+        patience = max(task.get('timeout', options.timeout) for task in tasks)
+        limit = BOOT_TIME + patience * (len(tasks) + jobs)
         started, ended = set(), set()
         with subprocess.Popen(
             self.command(jobs_file, limit, jobs), stdout=subprocess.PIPE, start_new_session=True
         ) as process:
             try:
                 # Every client has its time limit there: silence for longer means that the place hangs.
-                for line in lines_of(process.stdout, BOOT_TIME + options.timeout):
+                for line in lines_of(process.stdout, BOOT_TIME + patience):
                     with contextlib.suppress(ValueError):
                         words = json.loads(line)
                         task = by_id[words['id']]
@@ -119,11 +123,14 @@ class Guest(Place):
             if options.payloads and not options.board
             else ['--cpus', str(max(2, jobs))]
         )
-        arguments = [argument for each in options.module_arg for argument in ('--module-arg', each)]
+        module_arguments = [f'timeout_ms={FOR_DAEMON}'] if options.device == 'daedalus' else []
+        module_arguments += options.module_arg
+        arguments = [argument for each in module_arguments for argument in ('--module-arg', each)]
         if options.slice_based and options.device == 'daedalus':
             arguments += ['--module-arg', 'slice_based=1']
         if options.device == 'daedalus':
             arguments += ['--daedalus', os.path.join(options.build, 'daedalus')]
+            arguments += [f'--daemon-arg={each}' for each in options.daemon_arg]
         if options.board:  # pictures tell by each byte which job they come from, and by no more than that
             arguments += ['--module-arg', 'pattern=1', '--module-arg', 'stamp=0']
         if options.userland:
@@ -143,6 +150,8 @@ class Guest(Place):
             *arguments,
             '--env',
             'PYTHONDONTWRITEBYTECODE=1',
+            '--env',
+            f'V4L2_REQUEST_TIMEOUT={FOR_DEVICE}',
             *[word for each in options.env for word in ('--env', each)],
             '--dmesg',
             os.path.join(self.folder, f'dmesg-{self.boots}'),

@@ -5,7 +5,7 @@ of JSON for each event.
 runner.py JOBS.json: {"driver": DIR (null: as installed), "info": v4l2-request-info, on a board (else null), "display":
 NODE, "jobs": N, "timeout": S, "trace": DIR or null, "trace_kb": N, "job_log": whether the trace is that of a board, "tasks":
 [{"id", "codec", "column", "path", "format", "mismatch"}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end",
-"frames": [...], "status", "log", "seconds", "error"}.
+"frames": [...], "status", "log", "seconds", "error", "limit"}.
 
 A frame is "BYTES:MD5": size and hash of its visible part as tight NV12 (P010)."""
 
@@ -43,13 +43,15 @@ FALLBACK = re.compile(
 )
 # What is worth to be seen of a client's messages.
 TELLING = re.compile(
-    r'error|fail|v4l2_request:|unable|invalid|not support|cannot|could not|impossible|missing|corrupt|assert|caught',
+    r'error|fail|v4l2_request:|unable|invalid|not support|cannot|could not|impossible|missing|corrupt|assert|caught|too long',
     re.IGNORECASE,
 )
 # What gst-launch says before it waits for the error that it may have shown already, and then it waits for ever.
 STRANDED = "pipeline doesn't want to preroll"
 GRACE = 5  # seconds, in which it mostly ends by itself
 IDLE = re.compile(r' 0 decode errors| is left out: (does not decode|the device does not list) ?')
+# What GStreamer says when a stateless decoder has not ended a picture in a second, which is built into it.
+GAVE_UP = re.compile(r'Decoding frame (\d+ )?took too long|Request \d+ took too long')
 LOG_LIMIT = 3000
 GDP_HEADER = 62  # bytes
 HIGH_BITS = bytes(byte & 0xC0 for byte in range(256))  # of the first byte of a sample of P010
@@ -220,6 +222,9 @@ def decode(task, settings):
         environment.update(LIBVA_DRIVER_NAME='v4l2_request', GST_VA_ALL_DRIVERS='1')
         if settings['driver']:
             environment['LIBVA_DRIVERS_PATH'] = settings['driver']
+    else:
+        # Else it does not say that it gave up, but that it has no memory left: that of the job is still in use.
+        environment.update(GST_DEBUG='v4l2codecs-decoder:2', GST_DEBUG_NO_COLOR='1')
     ffmpeg = libva and task.get('client') != 'gst'
     command = libva_command(task, settings['display']) if ffmpeg else gst_command(task)
     start, log = time.monotonic(), []
@@ -255,6 +260,7 @@ def decode(task, settings):
         'frames': frames,
         'status': status,
         'error': error,
+        'limit': 'GStreamer waits a second for a picture, no longer' if GAVE_UP.search(text) else None,
         'log': lines,
         'seconds': round(time.monotonic() - start, 2),
     }

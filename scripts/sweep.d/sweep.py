@@ -20,6 +20,7 @@ CHECKOUT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file
 DRIVER = 'src/v4l2_request_drv_video.so'
 COLUMNS = ('libva', 'kdirect', 'sw')
 DEVICE_COLUMNS = ('libva', 'kdirect')
+ALONE = 5  # so many times the limit is for a client that runs again, alone
 
 
 class Report:
@@ -86,9 +87,12 @@ class Report:
             'counts': {column: len(result['frames']) for column, result in stream.results.items()},
             'seconds': {column: result['seconds'] for column, result in stream.results.items() if 'seconds' in result},
         }
+        again = {column: result['again'] for column, result in stream.results.items() if 'again' in result}
+        row['notes'] = notes + [f'{column} ran again, alone: {why}' for column, why in again.items()]
         self.rows.append(row)
+        alone = f' ({" and ".join(again)} again, alone)' if again else ''
         hashes = ' '.join(f'{short[column]:8}' for column in COLUMNS)
-        print(f'{stream.codec:6} {stream.name:{self.width}} {frames:6} {hashes} {verdict}', flush=True)
+        print(f'{stream.codec:6} {stream.name:{self.width}} {frames:6} {hashes} {verdict}{alone}', flush=True)
         if sys.stderr.isatty() and self.left:
             print(f'{self.left} left\r', end='', file=sys.stderr, flush=True)
         if self.options.logs and verdict not in judge.GOOD:
@@ -210,6 +214,31 @@ def find_streams(options):
     return streams
 
 
+def run_in_time(place, tasks, done):
+    """Calls done(task, result) for each task that did not end by a limit. Returns the others, as (task, limit)."""
+    late = []
+
+    def sort(task, result):
+        limit = 'its time was up' if result['error'] == 'timeout' else result.get('limit')
+        if limit:
+            late.append((task, limit))
+        else:
+            done(task, result)
+
+    place.run(tasks, sort)
+    return late
+
+
+def run_all(place, tasks, done, when_idle):
+    """Calls done(task, result) for each task. What ended by a limit runs again, alone and with a longer one: on a slow
+    machine, that it ended says nothing. Before that, when_idle() waits until nothing else runs."""
+    late = run_in_time(place, tasks, done)
+    when_idle()
+    for task, limit in late:
+        longer = dict(task, timeout=ALONE * place.options.timeout)
+        place.run([longer], lambda task, result, limit=limit: done(task, dict(result, again=limit)))
+
+
 def run(options, streams, make_place):
     """Runs all of it. Returns the report, and the exit status; make_place(options, folder) makes the place."""
     if not streams:
@@ -235,7 +264,12 @@ def run(options, streams, make_place):
             if 'libva' in options.columns and driver:  # a copy: a build that goes on meanwhile must not change it
                 shutil.copy(driver, folder)
             tasks, owners = make_tasks(streams, options)
-            make_place(options, folder).run(tasks, lambda task, result: report.add(*owners[task['id']], result))
+            run_all(
+                make_place(options, folder),
+                tasks,
+                lambda task, result: report.add(*owners[task['id']], result),
+                pool.shutdown if pool else lambda: None,
+            )
         if pool:
             pool.shutdown()
         status = report.end()

@@ -77,6 +77,14 @@ def one_contains_other(software, libva):
     return contains(software['frames'], libva['frames']) or contains(libva['frames'], software['frames'])
 
 
+def gave_up(stream, column, pixels):
+    """The limit of the client's own by which a column ended, also alone, if all that came before is right; else None."""
+    result, software = stream.results[column], stream.results.get('sw')
+    if not software or not result.get('again') or pixels and not contains(software['frames'], result['frames']):
+        return None
+    return result.get('limit')
+
+
 def verdict(stream, pixels, exceptions=(), damaged=(), excused='kdirect'):
     """(verdict, notes). The verdict is one of GOOD, or says what is wrong first; notes say all that is.
 
@@ -106,7 +114,7 @@ def verdict(stream, pixels, exceptions=(), damaged=(), excused='kdirect'):
     # Where software does not tell which of the two is wrong, what differs is put down to the one that is known for it.
     either = excused == reference == 'kdirect'
     if wrong and all(note.startswith(excused) or either and ' kdirect' in note for note in wrong):
-        reason = matching(stream, exceptions)
+        reason = matching(stream, exceptions) or gave_up(stream, excused, pixels)
         if reason:
             return CLIENT, wrong + [reason]
     reason = matching(stream, damaged) if libva and software else None

@@ -154,6 +154,7 @@ def run_guest(name, userland, options, folder, tasks):
                '--daedalus', os.path.join(options.build, 'daedalus'), '--timeout',
                str(120 + sum(task['timeout'] for task in tasks) // 4),
                *[word for share in sorted(shares) for word in ('--share', share)],
+               '--module-arg', 'timeout_ms=0', '--env', 'V4L2_REQUEST_TIMEOUT=3600',  # the limits are those of the clients
                '--env', 'PYTHONDONTWRITEBYTECODE=1', '--', 'python3', os.path.join(HERE, 'in_guest.py'), path]
     done = subprocess.run(command, capture_output=True, text=True, errors='replace', check=False)
     events = list(map(json.loads, done.stdout.splitlines()))

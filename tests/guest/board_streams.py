@@ -3,7 +3,8 @@
 
 board_streams.py CASES.json: {"driver": DIR, "cases": [{"client", "codec", "stream", "knobs": {PARAMETER: VALUE}}]}. A client is "kernel"
 (GStreamer, straight on the kernel) or "libva" (FFmpeg). One line of JSON for each case: {"status", "jobs": {ENGINE: N},
-"outcomes": {OUTCOME: N}, "stamps": [[job, bytes, crc]...], "pictures", "patterned", "log", "errors", "kernel"}."""
+"outcomes": {OUTCOME: N}, "stamps": [[job, bytes, crc]...], "pictures", "patterned", "log", "errors", "kernel",
+"seconds"}."""
 
 import collections
 import hashlib
@@ -14,6 +15,7 @@ import re
 import struct
 import subprocess
 import sys
+import time
 
 FAKEBOARD = '/sys/kernel/debug/fakeboard/'
 PARAMETERS = '/sys/module/fakeboard/parameters/'
@@ -59,12 +61,14 @@ def decode(case, driver):
     environment = dict(os.environ, LIBVA_DRIVERS_PATH=driver, LIBVA_DRIVER_NAME='v4l2_request')
     command = CLIENTS[case['client']](case['codec'], case['stream'])
     subprocess.run(['sh', '-c', f'rm -rf {OUT}; mkdir {OUT}; dmesg --clear'], check=True)
+    start = time.monotonic()
     try:
         done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True, errors='replace',
                               env=environment)
         status, errors = done.returncode, done.stderr
     except subprocess.TimeoutExpired:
         status, errors = 'timeout', ''
+    seconds = time.monotonic() - start
     log = read('log')
     outcomes = collections.Counter(line.split()[3] for line in log.splitlines() if line.split()[2] == 'job')
     stamps, patterned = [], 0
@@ -81,7 +85,7 @@ def decode(case, driver):
     told = subprocess.run(['dmesg'], check=True, capture_output=True, text=True, errors='replace').stdout
     return {'status': status, 'jobs': jobs, 'outcomes': outcomes, 'stamps': stamps, 'pictures': len(os.listdir(OUT)),
             'log': hashlib.md5(log.encode()).hexdigest(), 'patterned': patterned, 'errors': errors[-2000:],
-            'kernel': re.sub(r'(?m)^\[.*?\] ', '', told)}
+            'seconds': seconds, 'kernel': re.sub(r'(?m)^\[.*?\] ', '', told)}
 
 
 def main():

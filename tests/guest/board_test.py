@@ -47,6 +47,10 @@ FAILING = {'rk3399': ('h264', 'vp8'), 'rk3588': ('hevc',), 'rk3576': ('h264',), 
 HANGING = {'rk3399': ('h264',), 'rk3588': ('hevc',), 'imx8mq': ('vp8', 'vp9'), 'h3': ('mpeg2',)}
 LATE = {'rk3399': ('h264',), 'imx8mq': ('vp9',), 'h3': ('mpeg2',)}
 WITH_THE_DRIVER = {'rk3399': ('h264', 'vp8'), 'rk3576': ('hevc',), 'imx8mq': ('vp9',), 'h3': ('mpeg2',)}
+# A job that takes longer once, less than GStreamer's patience; memory that is short; one job of each picture that fails.
+PAUSING, PAUSE = {'rk3399': ('h264', 'mpeg2'), 'h3': ('mpeg2',)}, (('pause_ms', 700), ('pause_after', 4))
+SHORT = {'rk3399': ('vp8',), 'h3': ('h264',)}
+SLICED, SLICES, SLICES_OF_A_PICTURE = 'h3', 'h264/slices-mbs.h264', 15
 PATTERN = {'rk3399': ('vp8',)}
 BOARDS_AT_A_TIME = 2
 LIST_NODES = r'''
@@ -63,6 +67,7 @@ class Case:
     codec: str
     client: str = 'kernel'
     knobs: tuple = ()
+    stream: str = ''  # another than that of the codec
     note: str = ''  # tells cases apart that are the same but for their place
 
 
@@ -75,6 +80,12 @@ def cases_of(board):
         for codec in codecs.get(board, ()):
             yield Case(codec, client, knobs)
             yield Case(codec, client, note=f'after {knobs}')
+    for codecs, knobs in ((PAUSING, PAUSE), (SHORT, (('memory_mb', 1),))):
+        for codec in codecs.get(board, ()):
+            yield Case(codec, knobs=knobs)
+            yield Case(codec, note=f'after {knobs}')
+    if board == SLICED:
+        yield from (Case('h264', knobs=(('fail_job', number),), stream=SLICES) for number in (1, 3, 16))
     for codec in sorted(ENGINES[board], key='h264'.__eq__):  # H.264 last: its log stays
         yield Case(codec, 'libva')
         yield Case(codec)
@@ -108,7 +119,7 @@ def run(board, cases, folder, name=''):
     path = os.path.join(folder, f'{board}{name}')
     with open(path + '.json', 'w', encoding='utf-8') as file:
         json.dump({'driver': folder, 'cases': [
-            {'client': case.client, 'codec': case.codec, 'stream': f'fixtures/{STREAMS[case.codec]}',
+            {'client': case.client, 'codec': case.codec, 'stream': f'fixtures/{case.stream or STREAMS[case.codec]}',
              'knobs': dict(case.knobs)} for case in cases]}, file)
     done = subprocess.run(
         [os.path.join(ROOT, 'scripts/guest'), 'run', '--board', board, '--timeout', '600', '--share', folder, '--job-log',
@@ -148,7 +159,7 @@ class Outcomes(unittest.TestCase):
         """Results of all boards that the table has."""
         for board, codecs in codecs_of.items():
             for codec in codecs:
-                yield board, codec, Boards.results[board][Case(codec, client, knobs, note)]
+                yield board, codec, Boards.results[board][Case(codec, client, knobs, note=note)]
 
     def check_good(self, board, codec, result, engine=None):
         """Every picture is a job of the right engine, in the right order."""
@@ -206,6 +217,25 @@ class Kernel(Outcomes):
     def test_failing_jobs(self):
         self.check_faulty(FAILING, ('fail_every', 5), lambda _, result: self.assertEqual(
             result['outcomes'], {'done': 10, 'failed': 2}))
+
+    def test_one_job_of_each_picture_fails(self):
+        for number, failing in ((1, 1), (3, 1), (SLICES_OF_A_PICTURE + 1, 0)):
+            result = Boards.results[SLICED][Case('h264', knobs=(('fail_job', number),), stream=SLICES)]
+            jobs = sum(result['outcomes'].values())
+            self.assertGreaterEqual(jobs, 10 * SLICES_OF_A_PICTURE)
+            self.assertEqual(result['outcomes'].get('failed', 0) * SLICES_OF_A_PICTURE, failing * jobs)
+
+    def test_a_pause(self):
+        for board, codec, result in self.each(PAUSING, knobs=PAUSE):
+            self.check_good(board, codec, result)
+            other = Boards.results[board][Case(codec, note=f'after {PAUSE}')]
+            self.check_good(board, codec, other)
+            self.assertGreater(result['seconds'], other['seconds'] + 0.4)
+
+    def test_little_memory(self):
+        def check(_, result):
+            self.assertEqual((result['jobs'], result['pictures']), ({}, 0))
+        self.check_faulty(SHORT, ('memory_mb', 1), check)
 
     def check_stopped(self, result):
         self.assertRegex(result['kernel'], '(?i)timed out|timeout')

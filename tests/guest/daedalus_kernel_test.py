@@ -102,6 +102,9 @@ class Behaviour(Case):
     def test_slice_based(self):
         self.run_cases('slice_based=1', 'ten_bit=nv15', 'larger=0', files=('formats', 'jobs', 'slices'))
 
+    def test_slice_based_faults(self):
+        self.run_cases('slice_based=1', files=('faults',))
+
     def test_other_order_of_codecs(self):
         self.run_cases('codecs=hevc,vp9,vp8,h264,mpeg2', 'ten_bit=off', files=('formats', 'jobs'))
 

@@ -139,6 +139,37 @@ class Verdict(unittest.TestCase):
         )
 
 
+    def test_a_limit_of_the_clients_own_is_no_verdict_once_it_ran_alone(self):
+        limited = result(GOOD_FRAMES[:2], limit='a second')
+        self.check(stream(libva=result(), kdirect=limited), 'kdirect has 2 frames, sw 3')
+        self.check(stream(libva=result(), kdirect=dict(limited, again='a second')), 'match (but for GStreamer)')
+        self.check(stream(libva=result(), kdirect=dict(limited, again='a second', frames=['6:xx'])), 'kdirect has 1 frames')
+        self.check(stream(libva=result(), kdirect=result([], error='timeout', again='its time was up')), 'kdirect: timeout')
+        self.check(stream(libva=result([]), kdirect=dict(limited, again='a second')), 'libva has 0 frames')
+        self.check(stream(libva=dict(limited, again='a second'), kdirect=result()), 'libva has 2 frames, sw 3')
+
+
+class Limits(unittest.TestCase):
+    """What ends by a limit runs again, alone and for longer, when all else has ended."""
+
+    def test_all_that_was_late_runs_again(self):
+        runs, rows = [], {}
+
+        def run(tasks, done):
+            runs.append([(task['id'], task.get('timeout')) for task in tasks])
+            for task in tasks:
+                slow = {'slow': {'error': 'timeout'}, 'gst': {'limit': 'a second'}}.get(task['id'], {})
+                done(task, result(**({} if task['id'] == 'slow' and 'timeout' in task else slow)))
+
+        place = types.SimpleNamespace(run=run, options=types.SimpleNamespace(timeout=20))
+        tasks = [{'id': name} for name in ('slow', 'good', 'gst')]
+        sweep.run_all(place, tasks, lambda task, end: rows.setdefault(task['id'], end), lambda: runs.append('idle'))
+        self.assertEqual(runs, [[('slow', None), ('good', None), ('gst', None)], 'idle', [('slow', 100)], [('gst', 100)]])
+        self.assertEqual({name: (end['error'], end.get('limit'), end.get('again')) for name, end in rows.items()},
+                         {'good': (None, None, None), 'slow': (None, None, 'its time was up'),
+                          'gst': (None, 'a second', 'a second')})
+
+
 class Clients(unittest.TestCase):
     """What the clients print, and how it is read."""
 
@@ -228,6 +259,11 @@ class Clients(unittest.TestCase):
 
     def test_a_client_that_crashes(self):
         self.assertEqual(self.run_client(['sh', '-c', 'echo 0,0,0,1,6,aa; kill -SEGV $$'])['error'], 'signal 11')
+
+    def test_a_client_that_gives_up(self):
+        for words in ('Decoding frame 7 took too long', 'Request 3 took too long.', 'Decoding frame took too long'):
+            self.assertIn('a second', self.run_client(['sh', '-c', f'echo "error: {words}" >&2'])['limit'])
+        self.assertIsNone(self.run_client(['sh', '-c', 'echo "error: too long" >&2'])['limit'])
 
     def test_a_client_that_hangs(self):
         self.assertEqual(self.run_client(['sleep', '60'], timeout=0.2)['error'], 'timeout')

@@ -7,7 +7,7 @@ import sys
 import unittest
 
 # The last one takes the module away.
-FILES = ('formats', 'jobs', 'memory', 'slices', 'link', 'stress')
+FILES = ('formats', 'jobs', 'memory', 'slices', 'link', 'faults', 'stress')
 
 
 def load_tests(loader, *_):

@@ -30,7 +30,7 @@ HEVC_SPS, HEVC_PPS, HEVC_SLICE_PARAMS = range(0xa40a90, 0xa40a93)
 HEVC_ENTRY_POINT_OFFSETS, VP8_FRAME, VP9_FRAME = 0xa40a97, 0xa409c8, 0xa40a2c
 
 JOB, INSTANCE_GONE, BUFFER_GONE, FINISH = 1, 2, 3, 4
-JOB_HOLD, JOB_CONTINUES = 1, 2
+JOB_HOLD, JOB_CONTINUES, JOB_LENIENT = 1, 2, 4
 MESSAGE_MAX = 1 << 20
 
 u8, u16, u32, u64, s32 = ctypes.c_uint8, ctypes.c_uint16, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_int32
