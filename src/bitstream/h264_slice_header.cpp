@@ -239,18 +239,22 @@ void Parser::predWeights(unsigned list) {
 void Parser::decRefPicMarking() {
     const size_t start = reader_.position();
     if (header_.idr) {
-        reader_.flag();          // no_output_of_prior_pics_flag
-        reader_.flag();          // long_term_reference_flag
+        reader_.flag(); // no_output_of_prior_pics_flag
+        header_.longTermReference = reader_.flag();
     } else if (reader_.flag()) { // adaptive_ref_pic_marking_mode_flag
         unsigned n = 0;
         for (; n < maxMarkingOperations && reader_.ok(); ++n) {
             const uint32_t operation = ueUpTo(6, "H.264: memory_management_control_operation is out of range");
             if (operation == 0)
                 break;
-            if (operation != 5) // which has no operand
-                reader_.ue();
-            if (operation == 3)
-                reader_.ue(); // long_term_frame_idx follows difference_of_pic_nums_minus1
+            H264MarkingOperation& kept =
+                header_.marking.emplace_back(H264MarkingOperation{.code = static_cast<uint8_t>(operation)});
+            if (operation == 1 || operation == 3)
+                kept.differenceOfPicNums = int64_t{reader_.ue()} + 1;
+            if (operation == 3 || operation == 6)
+                kept.longTermFrameIdx = static_cast<uint16_t>(reader_.ue());
+            if (operation == 2 || operation == 4)
+                reader_.ue(); // long_term_pic_num or max_long_term_frame_idx_plus1
         }
         if (n == maxMarkingOperations)
             problem(ErrorKind::InvalidParameter, "H.264: dec_ref_pic_marking() does not end");

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "util/result.h"
 
@@ -60,6 +61,13 @@ struct H264PredWeightTable {
     std::array<H264Weights, 2> lists;
 };
 
+// An operation of dec_ref_pic_marking() (7.4.3.3), with those operands that assign a long-term index.
+struct H264MarkingOperation {
+    uint8_t code = 0;                // memory_management_control_operation: 1 to 6
+    int64_t differenceOfPicNums = 0; // of 1 and 3: difference_of_pic_nums_minus1 + 1
+    uint16_t longTermFrameIdx = 0;   // of 3 and 6
+};
+
 // slice_header() (7.3.3), under the names of the specification. What is absent from the stream has its inferred value.
 struct H264SliceHeader {
     uint8_t nalRefIdc = 0;
@@ -82,6 +90,8 @@ struct H264SliceHeader {
     std::array<uint8_t, 2> numRefIdxActive{}; // 0 for a list that this type of slice does not have
     std::array<bool, 2> refPicListModified{};
     H264PredWeightTable weights;
+    bool longTermReference = false; // long_term_reference_flag
+    std::vector<H264MarkingOperation> marking;
     uint8_t cabacInitIdc = 0;
     int8_t sliceQpDelta = 0;
     uint8_t disableDeblockingFilterIdc = 0;

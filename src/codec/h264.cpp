@@ -7,10 +7,10 @@
 #include <linux/v4l2-controls.h>
 #include <linux/videodev2.h>
 
-#include "bitstream/h264_slice_header.h"
 #include "codec/codecs.h"
 #include "codec/control_ids.h"
 #include "codec/h264_level.h"
+#include "codec/h264_references.h"
 #include "codec/parameters.h"
 
 // H.264. Clauses and tables are those of Rec. ITU-T H.264. VA-API carries neither NAL unit headers nor several elements
@@ -20,26 +20,11 @@ namespace v4l2_request::codec {
 
 namespace {
 
-using bitstream::H264SliceContext;
 using bitstream::H264SliceHeader;
 using bitstream::H264SliceType;
-
-// In newer headers of libva only: a frame that the decoder inferred from a gap in frame_num (8.2.5.2).
-constexpr uint32_t pictureNonExisting = 0x20;
-
-struct ParsedSlice {
-    VASliceParameterBufferH264 parameters;
-    H264SliceHeader header;
-    Bytes data;
-};
-
-// The picture as everything below sees it: the parameters, and the slices of the primary coded picture.
-struct Picture {
-    VAPictureParameterBufferH264 parameters;
-    std::vector<ParsedSlice> slices;
-
-    const H264SliceHeader& header() const { return slices.front().header; }
-};
+using h264::Dpb;
+using h264::ParsedSlice;
+using h264::Picture;
 
 // What outlives a picture.
 struct H264State {
@@ -54,159 +39,8 @@ struct H264State {
         uint16_t frameNum;
     };
     std::optional<OpenField> openField;
-    // Of the target and the references: those that were coded as fields, which VA-API tells of single fields only.
-    std::vector<VASurfaceID> codedAsFields;
+    h264::ReferenceState references;
 };
-
-bool isInvalid(const VAPictureH264& picture) {
-    return picture.picture_id == VA_INVALID_SURFACE || (picture.flags & VA_PICTURE_H264_INVALID);
-}
-
-bool isField(const VAPictureH264& picture) {
-    constexpr uint32_t both = VA_PICTURE_H264_TOP_FIELD | VA_PICTURE_H264_BOTTOM_FIELD;
-    return (picture.flags & both) != 0 && (picture.flags & both) != both;
-}
-
-uint8_t referenceFields(const VAPictureH264& picture) {
-    if (!isField(picture))
-        return V4L2_H264_FRAME_REF;
-    return picture.flags & VA_PICTURE_H264_TOP_FIELD ? V4L2_H264_TOP_FIELD_REF : V4L2_H264_BOTTOM_FIELD_REF;
-}
-
-// ---- Reading what the client sent ----
-
-// va.h marks these as deprecated because no driver could ever use them; a client that sets them asks for slice groups.
-bool hasSliceGroups(const VAPictureParameterBufferH264& picture) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    return picture.num_slice_groups_minus1 != 0;
-#pragma GCC diagnostic pop
-}
-
-// What a client has added to pic_init_qp_minus26, which VA-API has as it is coded: FFmpeg counts QpBdOffset into both
-// initial quantisers. The other one tells: it is for SP and SI slices, which no profile of more than 8 bits has, so
-// that encoders leave it at 0.
-int addedToInitQp(const VAPictureParameterBufferH264& picture) {
-    return picture.pic_init_qs_minus26 != 0 ? 6 * picture.bit_depth_luma_minus8 : 0;
-}
-
-Result<void> checkPicture(const PictureInput& input, const VAPictureParameterBufferH264& picture) {
-    const auto& sequence = picture.seq_fields.bits;
-    const uint32_t width = (picture.picture_width_in_mbs_minus1 + 1u) * 16u;
-    const uint32_t height = (picture.picture_height_in_mbs_minus1 + 1u) * 16u;
-    if (width > 65536 || height > 65536)
-        return fail(ErrorKind::InvalidParameter, "H.264: the picture is larger than 65536 pixels");
-    // The device's buffers have the size of the context: nothing larger may ever be decoded into them.
-    if (!fitsContext(input, width, height))
-        return fail(ErrorKind::InvalidParameter, "H.264: the picture is larger than its context");
-    if (!sequence.frame_mbs_only_flag && picture.picture_height_in_mbs_minus1 % 2 == 0)
-        return fail(ErrorKind::InvalidParameter, "H.264: an odd number of macroblock rows cannot be interlaced");
-    if (sequence.chroma_format_idc > 1)
-        return fail(ErrorKind::Unsupported, "H.264: only 4:2:0 and monochrome are supported");
-    // A.2.5 allows 9 bits as well, which no device has a format for.
-    const unsigned extraBits = picture.bit_depth_luma_minus8;
-    if (picture.bit_depth_chroma_minus8 != extraBits ||
-        (extraBits != 0 && (extraBits != 2 || input.profile != VAProfileH264High10)))
-        return fail(ErrorKind::Unsupported, "H.264: the bit depth is not supported in this profile");
-    if (hasSliceGroups(picture))
-        return fail(ErrorKind::Unsupported, "H.264: slice groups are not supported");
-    if (picture.num_ref_frames > V4L2_H264_NUM_DPB_ENTRIES)
-        return fail(ErrorKind::InvalidParameter, "H.264: more than 16 reference frames");
-    if (sequence.log2_max_frame_num_minus4 > 12 || sequence.log2_max_pic_order_cnt_lsb_minus4 > 12 ||
-        sequence.pic_order_cnt_type > 2 || picture.pic_fields.bits.weighted_bipred_idc > 2)
-        return fail(ErrorKind::InvalidParameter, "H.264: a parameter set element is out of range");
-    // 7.4.2.2
-    const auto within = [](int value, int low, int high) { return value >= low && value <= high; };
-    const int added = addedToInitQp(picture);
-    if (!within(picture.pic_init_qp_minus26 - added, -26 - 6 * static_cast<int>(extraBits), 25) ||
-        !within(picture.pic_init_qs_minus26 - added, -26, 25) || !within(picture.chroma_qp_index_offset, -12, 12) ||
-        !within(picture.second_chroma_qp_index_offset, -12, 12))
-        return fail(ErrorKind::InvalidParameter, "H.264: a quantiser of the picture parameter set is out of range");
-    if (input.slices.empty())
-        return fail(ErrorKind::InvalidParameter, "H.264: the picture has no slices");
-    return {};
-}
-
-H264SliceContext sliceContext(const VAPictureParameterBufferH264& picture, const VASliceParameterBufferH264& slice) {
-    const auto& sequence = picture.seq_fields.bits;
-    const auto& fields = picture.pic_fields.bits;
-    // Beyond the range the header is refused where it uses the value; here it only must not wrap.
-    const auto count = [](uint8_t minus1) { return static_cast<uint8_t>(std::min<unsigned>(minus1, 31) + 1); };
-    return {
-        .chromaFormatIdc = static_cast<uint8_t>(sequence.chroma_format_idc),
-        // 7.3.2.1.1: present, and not 0, in 4:4:4 only.
-        .separateColourPlane = sequence.chroma_format_idc == 3 && sequence.residual_colour_transform_flag,
-        .log2MaxFrameNum = static_cast<uint8_t>(sequence.log2_max_frame_num_minus4 + 4),
-        .frameMbsOnly = sequence.frame_mbs_only_flag != 0,
-        .picOrderCntType = static_cast<uint8_t>(sequence.pic_order_cnt_type),
-        .log2MaxPicOrderCntLsb = static_cast<uint8_t>(sequence.log2_max_pic_order_cnt_lsb_minus4 + 4),
-        .deltaPicOrderAlwaysZero = sequence.delta_pic_order_always_zero_flag != 0,
-        .bottomFieldPicOrderInFramePresent = fields.pic_order_present_flag != 0,
-        .weightedPred = fields.weighted_pred_flag != 0,
-        .weightedBipredIdc = static_cast<uint8_t>(fields.weighted_bipred_idc),
-        .entropyCodingMode = fields.entropy_coding_mode_flag != 0,
-        .deblockingFilterControlPresent = fields.deblocking_filter_control_present_flag != 0,
-        .redundantPicCntPresent = fields.redundant_pic_cnt_present_flag != 0,
-        .numRefIdxDefault = {count(slice.num_ref_idx_l0_active_minus1), count(slice.num_ref_idx_l1_active_minus1)},
-    };
-}
-
-Result<ParsedSlice> parseSlice(const VAPictureParameterBufferH264& picture, const Slice& slice) {
-    if (slice.parameters.size() < sizeof(VASliceParameterBufferH264))
-        return fail(ErrorKind::InvalidParameter, "H.264: a slice parameter buffer is too short");
-    ParsedSlice parsed{.parameters = readParameters<VASliceParameterBufferH264>(slice.parameters),
-                       .data = withoutTrailingZeros(slice.data)};
-    if (parsed.parameters.slice_data_bit_offset > parsed.data.size() * 8)
-        return fail(ErrorKind::InvalidParameter, "H.264: slice_data_bit_offset lies beyond the slice data");
-    auto header = bitstream::parseH264SliceHeader(parsed.data, sliceContext(picture, parsed.parameters));
-    if (!header)
-        return tl::unexpected(header.error());
-    parsed.header = *header;
-    return parsed;
-}
-
-// 7.4.1.2.4, as far as it can tell apart two pictures that were sent as one.
-bool samePicture(const H264SliceHeader& a, const H264SliceHeader& b) {
-    return a.idr == b.idr && (a.nalRefIdc == 0) == (b.nalRefIdc == 0) && a.frameNum == b.frameNum &&
-           a.fieldPic == b.fieldPic && a.bottomField == b.bottomField && a.picOrderCntLsb == b.picOrderCntLsb;
-}
-
-Result<Picture> readPicture(const PictureInput& input) {
-    if (input.picture.size() < sizeof(VAPictureParameterBufferH264))
-        return fail(ErrorKind::InvalidParameter, "H.264: no picture parameters, or too short ones");
-    if (!input.iqMatrix.empty() && input.iqMatrix.size() < sizeof(VAIQMatrixBufferH264))
-        return fail(ErrorKind::InvalidParameter, "H.264: the scaling matrix buffer is too short");
-    Picture picture{.parameters = readParameters<VAPictureParameterBufferH264>(input.picture), .slices = {}};
-    if (auto checked = checkPicture(input, picture.parameters); !checked)
-        return tl::unexpected(checked.error());
-
-    for (const Slice& slice : input.slices) {
-        auto parsed = parseSlice(picture.parameters, slice);
-        if (!parsed)
-            return tl::unexpected(parsed.error());
-        // 3.126: a decoder does not need redundant coded pictures where it has the primary one.
-        if (parsed->header.redundantPicCnt > 0)
-            continue;
-        if (!picture.slices.empty()) {
-            const H264SliceHeader& previous = picture.slices.back().header;
-            if (!samePicture(previous, parsed->header))
-                return fail(ErrorKind::InvalidParameter, "H.264: the slices belong to different pictures");
-            // VA-API has room for one picture parameter set per picture (7.4.3 allows one per slice). Slices of another
-            // one pass where their headers fit the set that was sent, to the bit.
-            if (parsed->header.picParameterSetId != previous.picParameterSetId &&
-                parsed->header.bitSize != parsed->parameters.slice_data_bit_offset)
-                return fail(ErrorKind::Unsupported, "H.264: slices of one picture use different parameter sets");
-            if (parsed->header.firstMbInSlice < previous.firstMbInSlice)
-                return fail(ErrorKind::Unsupported, "H.264: arbitrary slice order is not supported");
-        }
-        picture.slices.push_back(*parsed);
-    }
-    if (picture.slices.empty())
-        return fail(ErrorKind::Unsupported, "H.264: only redundant slices, no primary coded picture");
-    if (picture.header().fieldPic != (picture.parameters.pic_fields.bits.field_pic_flag != 0))
-        return fail(ErrorKind::InvalidParameter, "H.264: field_pic_flag differs between picture and slice");
-    return picture;
-}
 
 // ---- What the state knows ----
 
@@ -252,130 +86,6 @@ void learnNumRefIdxDefaults(const Picture& picture, H264State& state) {
             if (active != 0 && (!slice.header.numRefIdxOverride || known == 0))
                 known = active;
         }
-}
-
-void rememberFields(const Picture& picture, VASurfaceID target, H264State& state) {
-    const auto gone = [&](VASurfaceID surface) {
-        return surface == target ||
-               std::ranges::none_of(picture.parameters.ReferenceFrames, [=](const auto& reference) {
-                   return !isInvalid(reference) && reference.picture_id == surface;
-               });
-    };
-    std::erase_if(state.codedAsFields, gone);
-    if (picture.header().fieldPic)
-        state.codedAsFields.push_back(target);
-}
-
-// ---- The decoded picture buffer ----
-
-struct Dpb {
-    struct Entry {
-        VASurfaceID surface;
-        int64_t frameNumWrap;
-        v4l2_h264_dpb_entry control;
-
-        bool isShortTerm() const { return !(control.flags & V4L2_H264_DPB_ENTRY_FLAG_LONG_TERM); }
-    };
-    std::vector<Entry> entries; // 16 at most
-
-    // A surface alone does not name an entry: FFmpeg puts the picture before a gap in frame_num in the place of the
-    // frames that are missing, under their numbers.
-    std::optional<uint8_t> indexOf(const VAPictureH264& reference) const {
-        const bool longTerm = reference.flags & VA_PICTURE_H264_LONG_TERM_REFERENCE;
-        const auto found = std::ranges::find_if(entries, [&](const Entry& entry) {
-            return entry.surface == reference.picture_id && entry.control.frame_num == reference.frame_idx &&
-                   entry.isShortTerm() != longTerm;
-        });
-        return found == entries.end() ? std::nullopt : std::optional(static_cast<uint8_t>(found - entries.begin()));
-    }
-};
-
-// FrameNumWrap of a short-term reference, LongTermFrameIdx of a long-term one (8.2.4.1).
-int64_t frameNumWrap(const Picture& picture, const VAPictureH264& reference) {
-    const bool longTerm = reference.flags & VA_PICTURE_H264_LONG_TERM_REFERENCE;
-    const bool wraps = !longTerm && reference.frame_idx > picture.header().frameNum;
-    const int64_t maxFrameNum = int64_t{16} << picture.parameters.seq_fields.bits.log2_max_frame_num_minus4;
-    return reference.frame_idx - (wraps ? maxFrameNum : 0);
-}
-
-// 8.2.4.1. An entry holds both fields of a frame: where a field is decoded its pic_num is that of the field of the same
-// parity, if the entry has it.
-int64_t picNum(const Picture& picture, const VAPictureH264& reference) {
-    const H264SliceHeader& header = picture.header();
-    const int64_t number = frameNumWrap(picture, reference);
-    if (!header.fieldPic)
-        return number;
-    const uint8_t parity = header.bottomField ? V4L2_H264_BOTTOM_FIELD_REF : V4L2_H264_TOP_FIELD_REF;
-    return 2 * number + (referenceFields(reference) & parity ? 1 : 0);
-}
-
-v4l2_h264_dpb_entry fillDpbEntry(const Picture& picture, const VAPictureH264& reference, uint64_t timestamp,
-                                 const H264State& state) {
-    const uint8_t fields = referenceFields(reference);
-    const bool hasTop = fields & V4L2_H264_TOP_FIELD_REF;
-    const bool hasBottom = fields & V4L2_H264_BOTTOM_FIELD_REF;
-    const int32_t offset = state.pocOffset.value_or(0);
-    const bool codedAsFields =
-        std::ranges::find(state.codedAsFields, reference.picture_id) != state.codedAsFields.end();
-    return {
-        .reference_ts = timestamp,
-        .pic_num = static_cast<uint32_t>(picNum(picture, reference)),
-        .frame_num = static_cast<uint16_t>(reference.frame_idx),
-        .fields = fields,
-        .top_field_order_cnt = hasTop ? rebased(reference.TopFieldOrderCnt, offset) : 0,
-        .bottom_field_order_cnt = hasBottom ? rebased(reference.BottomFieldOrderCnt, offset) : 0,
-        .flags = V4L2_H264_DPB_ENTRY_FLAG_VALID | V4L2_H264_DPB_ENTRY_FLAG_ACTIVE |
-                 (reference.flags & VA_PICTURE_H264_LONG_TERM_REFERENCE ? V4L2_H264_DPB_ENTRY_FLAG_LONG_TERM : 0u) |
-                 (codedAsFields ? V4L2_H264_DPB_ENTRY_FLAG_FIELD : 0u),
-    };
-}
-
-// The picture to predict from in place of one that does not exist: the reference that precedes it, as 8.2.5.2 would
-// have it numbered, or else the latest there is.
-uint64_t standIn(const Dpb::Entry& missing, std::span<const Dpb::Entry> decoded) {
-    const Dpb::Entry* best = nullptr;
-    if (missing.isShortTerm())
-        for (const Dpb::Entry& entry : decoded)
-            if (entry.isShortTerm() && entry.frameNumWrap < missing.frameNumWrap &&
-                (!best || entry.frameNumWrap > best->frameNumWrap))
-                best = &entry;
-    return (best ? *best : decoded.back()).control.reference_ts;
-}
-
-// Every reference of the picture, in decoding order: the order in which a client lists them has no meaning, and this
-// one keeps an entry where it is while those before it stay.
-//
-// A reference may have no decoded picture: a frame inferred from a gap in frame_num, or one that was lost. Devices that
-// build the initial reference lists themselves (8.2.4.2) count such a frame, so leaving it out would shift every index
-// behind it. It stays, with the timestamp of a stand-in: 8.2.5.2 forbids a conforming stream to predict from it, and a
-// damaged one gets the most similar picture. Where nothing was decoded, nothing is listed.
-Dpb buildDpb(const Picture& picture, const PictureInput& input, const References& references, bool secondField,
-             const H264State& state) {
-    Dpb dpb;
-    for (const VAPictureH264& reference : picture.parameters.ReferenceFrames) {
-        if (isInvalid(reference) || dpb.indexOf(reference))
-            continue;
-        // The target is a reference of its own second field only; otherwise it is about to be overwritten.
-        const bool decoded =
-            !(reference.flags & pictureNonExisting) && (reference.picture_id != input.target || secondField);
-        const auto timestamp = decoded ? references.timestamp(reference.picture_id) : std::nullopt;
-        dpb.entries.push_back({
-            .surface = reference.picture_id,
-            .frameNumWrap = frameNumWrap(picture, reference),
-            .control = fillDpbEntry(picture, reference, timestamp.value_or(noTimestamp), state),
-        });
-    }
-    const auto timestampOf = [](const Dpb::Entry& entry) { return entry.control.reference_ts; };
-    std::ranges::stable_sort(dpb.entries, {}, timestampOf);
-
-    const auto missing = std::ranges::find(dpb.entries, noTimestamp, timestampOf);
-    const std::span decoded(dpb.entries.begin(), missing);
-    if (decoded.empty())
-        dpb.entries.clear();
-    else
-        for (Dpb::Entry& entry : std::span(missing, dpb.entries.end()))
-            entry.control.reference_ts = standIn(entry, decoded);
-    return dpb;
 }
 
 // ---- The controls ----
@@ -462,8 +172,8 @@ v4l2_ctrl_h264_pps fillPps(const Picture& picture, const H264State& state, bool 
         .num_ref_idx_l0_default_active_minus1 = minus1(defaults[0]),
         .num_ref_idx_l1_default_active_minus1 = minus1(defaults[1]),
         .weighted_bipred_idc = static_cast<uint8_t>(fields.weighted_bipred_idc),
-        .pic_init_qp_minus26 = static_cast<int8_t>(parameters.pic_init_qp_minus26 - addedToInitQp(parameters)),
-        .pic_init_qs_minus26 = static_cast<int8_t>(parameters.pic_init_qs_minus26 - addedToInitQp(parameters)),
+        .pic_init_qp_minus26 = static_cast<int8_t>(parameters.pic_init_qp_minus26 - h264::addedToInitQp(parameters)),
+        .pic_init_qs_minus26 = static_cast<int8_t>(parameters.pic_init_qs_minus26 - h264::addedToInitQp(parameters)),
         .chroma_qp_index_offset = parameters.chroma_qp_index_offset,
         .second_chroma_qp_index_offset = parameters.second_chroma_qp_index_offset,
         .flags = static_cast<uint16_t>(
@@ -535,25 +245,8 @@ v4l2_ctrl_h264_decode_params fillDecodeParams(const Picture& picture, const Dpb&
                  (header.fieldPic ? V4L2_H264_DECODE_PARAM_FLAG_FIELD_PIC : 0u) |
                  (header.bottomField ? V4L2_H264_DECODE_PARAM_FLAG_BOTTOM_FIELD : 0u) | codingTypeFlag(picture),
     };
-    for (size_t i = 0; i < dpb.entries.size(); ++i)
-        params.dpb[i] = dpb.entries[i].control;
+    std::ranges::transform(dpb.entries, params.dpb, &Dpb::Entry::control);
     return params;
-}
-
-// The lists of VA-API are final, modifications applied. A hole keeps its place: the entries behind it have their
-// indices.
-void fillReferenceList(std::span<v4l2_h264_reference, V4L2_H264_REF_LIST_LEN> list,
-                       std::span<const VAPictureH264, 32> sent, unsigned active, bool fieldPic, const Dpb& dpb) {
-    constexpr v4l2_h264_reference none{.fields = 0xff, .index = 0xff};
-    std::ranges::fill(list, none);
-    for (size_t i = 0; i < std::min<size_t>(active, list.size()); ++i) {
-        const auto index = isInvalid(sent[i]) ? std::nullopt : dpb.indexOf(sent[i]);
-        if (index)
-            list[i] = {
-                .fields = fieldPic ? referenceFields(sent[i]) : static_cast<uint8_t>(V4L2_H264_FRAME_REF),
-                .index = *index,
-            };
-    }
 }
 
 // header_bit_size counts payload bits from the NAL unit header on, without emulation prevention bytes: devices that use
@@ -576,10 +269,10 @@ v4l2_ctrl_h264_slice_params fillSliceParams(const ParsedSlice& slice, const Dpb&
         .num_ref_idx_l1_active_minus1 = minus1(header.numRefIdxActive[1]),
         .flags = header.directSpatialMvPred ? V4L2_H264_SLICE_FLAG_DIRECT_SPATIAL_MV_PRED : 0u,
     };
-    fillReferenceList(params.ref_pic_list0, slice.parameters.RefPicList0, header.numRefIdxActive[0], header.fieldPic,
-                      dpb);
-    fillReferenceList(params.ref_pic_list1, slice.parameters.RefPicList1, header.numRefIdxActive[1], header.fieldPic,
-                      dpb);
+    h264::fillReferenceList(params.ref_pic_list0, slice.parameters.RefPicList0, header.numRefIdxActive[0],
+                            header.fieldPic, dpb);
+    h264::fillReferenceList(params.ref_pic_list1, slice.parameters.RefPicList1, header.numRefIdxActive[1],
+                            header.fieldPic, dpb);
     return params;
 }
 
@@ -611,9 +304,15 @@ void appendSlice(const ParsedSlice& slice, bool startCode, Bitstream& bitstream)
     bitstream.append(slice.data);
 }
 
+// A stream without IDR pictures refreshes itself over up to recovery_frame_cnt frames, which is less than MaxFrameNum
+// (D.2.8). VA-API does not tell when; the longest that damage can last is the rest of one such cycle, and the next.
+uint32_t damageLasts(const Picture& picture) {
+    return static_cast<uint32_t>(2 * picture.maxFrameNum());
+}
+
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
                          std::any& keptState) {
-    const auto picture = readPicture(input);
+    const auto picture = h264::readPicture(input);
     if (!picture)
         return tl::unexpected(picture.error());
     const bool scalingMatrix = hasScalingMatrix(input);
@@ -636,9 +335,12 @@ Result<Submission> build(const PictureInput& input, const References& references
         state.openField = {.target = input.target, .bottom = header.bottomField, .frameNum = header.frameNum};
     learnNumRefIdxDefaults(*picture, state);
 
-    rememberFields(*picture, input.target, state);
+    const h264::Target target{.surface = input.target, .secondField = secondField, .pocOffset = offset};
+    forgetReferences(*picture, target, state.references);
+    const Dpb dpb = buildDpb(*picture, target, references, state.references);
+    h264::Prediction prediction = predictionOf(*picture, dpb, state.references);
+    rememberReferences(*picture, target, state.references);
 
-    const Dpb dpb = buildDpb(*picture, input, references, secondField, state);
     ControlBatch pictureControls;
     pictureControls.add<H264Sps>(fillSps(input.profile, *picture, scalingMatrix));
     pictureControls.add<H264Pps>(fillPps(*picture, state, scalingMatrix));
@@ -650,7 +352,10 @@ Result<Submission> build(const PictureInput& input, const References& references
                           .secondField = secondField,
                           .codedWidth = (picture->parameters.picture_width_in_mbs_minus1 + 1u) * 16,
                           .codedHeight = (picture->parameters.picture_height_in_mbs_minus1 + 1u) * 16,
-                          .bitDepth = static_cast<uint8_t>(picture->parameters.bit_depth_luma_minus8 + 8)};
+                          .bitDepth = static_cast<uint8_t>(picture->parameters.bit_depth_luma_minus8 + 8),
+                          .damaged = prediction.damaged || picture->incomplete,
+                          .predictedFrom = std::move(prediction.from),
+                          .damageLasts = damageLasts(*picture)};
     for (const ParsedSlice& slice : picture->slices) {
         // Every job carries all controls: one that fails cannot leave the next with those of another picture.
         if (sliceBased || submission.jobs.empty())

@@ -12,7 +12,7 @@
 #include "bitstream/hevc_slice_header.h"
 #include "codec/codecs.h"
 #include "codec/control_ids.h"
-#include "codec/hevc_picture.h"
+#include "codec/hevc_references.h"
 #include "codec/hevc_sps_sets.h"
 #include "codec/parameters.h"
 
@@ -31,8 +31,15 @@ using hevc::Picture;
 // What outlives a picture.
 struct HevcState {
     uint8_t maxTemporalId = 0;
+    v4l2_ctrl_hevc_sps sps{}; // of the picture before
     hevc::SpsSets spsSets;
 };
+
+// As far as VA-API tells two sequences apart. The number of sub-layers is learnt as the sequence goes on.
+bool sameSequence(v4l2_ctrl_hevc_sps a, v4l2_ctrl_hevc_sps b) {
+    a.sps_max_sub_layers_minus1 = b.sps_max_sub_layers_minus1 = 0;
+    return std::memcmp(&a, &b, sizeof(a)) == 0;
+}
 
 // ---- Parameter sets ----
 
@@ -325,6 +332,19 @@ Result<void> addSlices(const Picture& picture, std::span<const ParsedSlice> slic
     return {};
 }
 
+// A device that is told nothing of the slices makes their lists from the sets of DECODE_PARAMS. One of those, hantro's
+// G2, looks pictures up by their order counts; for the others it makes no difference.
+hevc::FoundBy foundBy(const DeviceControls& device) {
+    const bool toldOfSlices = device.has(HevcSliceParams::id) || device.has(HevcExtSpsStRps::id);
+    return toldOfSlices ? hevc::FoundBy::Timestamp : hevc::FoundBy::OrderCount;
+}
+
+// A stream without IRAP pictures refreshes itself over less than half of MaxPicOrderCntLsb pictures (recovery_poc_cnt,
+// D.3.8). VA-API does not tell when; the longest that damage can last is the rest of one such cycle, and the next.
+uint32_t damageLasts(const VAPictureParameterBufferHEVC& picture) {
+    return 1u << (picture.log2_max_pic_order_cnt_lsb_minus4 + 4);
+}
+
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
                          std::any& keptState) {
     const auto picture = hevc::readPicture(input);
@@ -338,7 +358,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (sliceBased && !device.has(HevcSliceParams::id))
         return fail(ErrorKind::Unsupported, "HEVC: the device wants single slices but cannot be told about them");
     const bool startCodes = device.menu(V4L2_CID_STATELESS_HEVC_START_CODE) == V4L2_STATELESS_HEVC_START_CODE_ANNEX_B;
-    const auto dpb = hevc::buildDpb(*picture, input.target, references);
+    const auto dpb = hevc::buildDpb(*picture, input.target, references, foundBy(device));
     if (!dpb)
         return tl::unexpected(dpb.error());
 
@@ -346,8 +366,12 @@ Result<Submission> build(const PictureInput& input, const References& references
     HevcState state = kept ? *kept : HevcState{};
     state.maxTemporalId = std::max(state.maxTemporalId, static_cast<uint8_t>(picture->header().temporalIdPlus1 - 1));
 
+    const v4l2_ctrl_hevc_sps sps = fillSps(picture->parameters, state);
+    if (!sameSequence(sps, state.sps))
+        state.spsSets = {};
+    state.sps = sps;
     ControlBatch pictureControls;
-    pictureControls.add<HevcSps>(fillSps(picture->parameters, state));
+    pictureControls.add<HevcSps>(sps);
     pictureControls.add<HevcPps>(fillPps(*picture));
     if (scalingMatrix)
         pictureControls.add<HevcScalingMatrix>(fillScalingMatrix(input));
@@ -355,10 +379,14 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (auto added = addSpsSets(*picture, device, state.spsSets, pictureControls); !added)
         return tl::unexpected(added.error());
 
+    hevc::Prediction prediction = predictionOf(*picture, *dpb);
     Submission submission{
         .codedWidth = picture->parameters.pic_width_in_luma_samples,
         .codedHeight = picture->parameters.pic_height_in_luma_samples,
         .bitDepth = static_cast<uint8_t>(picture->parameters.bit_depth_luma_minus8 + 8),
+        .damaged = prediction.damaged || picture->incomplete,
+        .predictedFrom = std::move(prediction.from),
+        .damageLasts = damageLasts(picture->parameters),
     };
     const std::span slices(picture->slices);
     const size_t perJob = sliceBased ? 1 : slices.size();

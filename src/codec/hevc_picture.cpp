@@ -20,13 +20,6 @@ using bitstream::HevcSliceContext;
 using bitstream::HevcSliceHeader;
 using bitstream::HevcSliceType;
 
-constexpr uint32_t currentFlags =
-    VA_PICTURE_HEVC_RPS_ST_CURR_BEFORE | VA_PICTURE_HEVC_RPS_ST_CURR_AFTER | VA_PICTURE_HEVC_RPS_LT_CURR;
-
-bool isInvalid(const VAPictureHEVC& picture) {
-    return picture.picture_id == VA_INVALID_SURFACE || (picture.flags & VA_PICTURE_HEVC_INVALID);
-}
-
 unsigned ctbLog2Size(const VAPictureParameterBufferHEVC& picture) {
     return picture.log2_min_luma_coding_block_size_minus3 + 3u + picture.log2_diff_max_min_luma_coding_block_size;
 }
@@ -180,12 +173,6 @@ Result<Tiles> readTiles(const VAPictureParameterBufferHEVC& picture) {
 
 // ---- Slices ----
 
-size_t countReferences(const VAPictureParameterBufferHEVC& picture, uint32_t flags) {
-    return static_cast<size_t>(std::ranges::count_if(picture.ReferenceFrames, [flags](const VAPictureHEVC& reference) {
-        return !isInvalid(reference) && (reference.flags & flags) != 0;
-    }));
-}
-
 HevcSliceContext sliceContext(const Picture& picture) {
     const VAPictureParameterBufferHEVC& parameters = picture.parameters;
     const auto& fields = parameters.pic_fields.bits;
@@ -249,153 +236,72 @@ Result<void> checkSlice(const Picture& picture, const ParsedSlice& slice) {
     const uint32_t maxLsb = 1u << (picture.parameters.log2_max_pic_order_cnt_lsb_minus4 + 4);
     if ((poc & (maxLsb - 1)) != header.picOrderCntLsb) // 8-2
         return fail(ErrorKind::InvalidParameter, "HEVC: the picture order count is not that of the slices");
-    if (picture.slices.empty())
-        return {};
-    const HevcSliceHeader& previous = picture.slices.back().header;
-    if (!samePicture(previous, header))
+    if (!picture.slices.empty() && !samePicture(picture.header(), header))
         return fail(ErrorKind::InvalidParameter, "HEVC: the slices belong to different pictures");
-    if (header.segmentAddress <= previous.segmentAddress)
-        return fail(ErrorKind::InvalidParameter, "HEVC: the slice segments are not in decoding order");
     return {};
 }
 
+Result<ParsedSlice> parseSlice(const Picture& picture, const HevcSliceContext& context, const Slice& slice,
+                               const HevcSliceHeader* independent) {
+    auto header = bitstream::parseHevcSliceHeader(slice.data, context, independent);
+    if (!header)
+        return tl::unexpected(header.error());
+    ParsedSlice parsed{
+        .parameters = readParameters<VASliceParameterBufferHEVC>(slice.parameters),
+        .header = std::move(*header),
+        .data = withoutTrailingZeros(slice.data),
+    };
+    if (auto checked = checkSlice(picture, parsed); !checked)
+        return tl::unexpected(checked.error());
+    return parsed;
+}
+
+// The slice segments of one picture, by their addresses: the order in which they are decoded (7.4.2.4.5), however they
+// arrived. A segment that came twice is one. One that is no segment of this picture is left out, and those that depend
+// on it.
 Result<void> readSlices(const PictureInput& input, Picture& picture) {
-    const HevcSliceContext context = sliceContext(picture);
-    std::optional<size_t> independent;
-    for (const Slice& slice : input.slices) {
+    std::vector<Slice> slices = input.slices;
+    for (const Slice& slice : slices)
         if (slice.parameters.size() < sizeof(VASliceParameterBufferHEVC))
             return fail(ErrorKind::InvalidParameter, "HEVC: a slice parameter buffer is too short");
-        auto header = bitstream::parseHevcSliceHeader(slice.data, context,
-                                                      independent ? &picture.slices[*independent].header : nullptr);
-        if (!header)
-            return tl::unexpected(header.error());
-        ParsedSlice parsed{
-            .parameters = readParameters<VASliceParameterBufferHEVC>(slice.parameters),
-            .header = std::move(*header),
-            .data = withoutTrailingZeros(slice.data),
-        };
-        if (auto checked = checkSlice(picture, parsed); !checked)
-            return checked;
-        if (!parsed.header.dependentSliceSegment)
-            independent = picture.slices.size();
-        picture.slices.push_back(std::move(parsed));
+    const auto sent = [](const Slice& slice) { return readParameters<VASliceParameterBufferHEVC>(slice.parameters); };
+    std::ranges::stable_sort(slices, {}, [&](const Slice& slice) { return sent(slice).slice_segment_address; });
+
+    const HevcSliceContext context = sliceContext(picture);
+    std::optional<Error> fault;
+    const HevcSliceHeader* independent = nullptr;
+    picture.slices.reserve(slices.size()); // headers stay where they are
+    for (const Slice& slice : slices) {
+        if (!picture.slices.empty() && picture.slices.back().header.segmentAddress == sent(slice).slice_segment_address)
+            continue;
+        auto parsed = parseSlice(picture, context, slice, independent);
+        if (!parsed) {
+            if (!sent(slice).LongSliceFlags.fields.dependent_slice_segment_flag)
+                independent = nullptr;
+            fault = fault.value_or(std::move(parsed).error());
+            continue;
+        }
+        picture.slices.push_back(std::move(*parsed));
+        if (!picture.slices.back().header.dependentSliceSegment)
+            independent = &picture.slices.back().header;
     }
+    if (picture.slices.empty())
+        return tl::unexpected(fault.value_or(Error{ErrorKind::InvalidParameter, "HEVC: the picture has no slices"}));
+    picture.incomplete = fault.has_value() || picture.header().segmentAddress != 0;
     return {};
-}
-
-// ---- References ----
-
-struct Reference {
-    size_t position; // in ReferenceFrames
-    uint32_t flags;
-    v4l2_hevc_dpb_entry entry;
-};
-
-int64_t distance(const v4l2_hevc_dpb_entry& a, const v4l2_hevc_dpb_entry& b) {
-    return std::abs(int64_t{a.pic_order_cnt_val} - b.pic_order_cnt_val);
-}
-
-// Every picture of the reference picture set, also those that only later pictures need: drivers drop what a picture
-// does not list.
-//
-// A reference may have no decoded picture: it precedes the point where decoding started, or it was lost. One that this
-// picture does not use is then not listed, as if the set had "no reference picture" there (8.3.2). One that it does use
-// keeps its place, or every index behind it would shift, with the timestamp of the closest picture there is.
-std::vector<Reference> findReferences(const Picture& picture, VASurfaceID target, const References& references) {
-    std::vector<Reference> found;
-    for (size_t i = 0; i < std::size(picture.parameters.ReferenceFrames); ++i) {
-        const VAPictureHEVC& reference = picture.parameters.ReferenceFrames[i];
-        if (isInvalid(reference))
-            continue;
-        const auto timestamp =
-            reference.picture_id == target ? std::nullopt : references.timestamp(reference.picture_id);
-        if (!timestamp && (picture.intra() || !(reference.flags & currentFlags)))
-            continue;
-        const bool longTerm = reference.flags & VA_PICTURE_HEVC_LONG_TERM_REFERENCE;
-        found.push_back({
-            .position = i,
-            .flags = reference.flags,
-            .entry =
-                {
-                    .timestamp = timestamp.value_or(noTimestamp),
-                    .flags = static_cast<uint8_t>(longTerm ? V4L2_HEVC_DPB_ENTRY_LONG_TERM_REFERENCE : 0),
-                    .field_pic = picStruct(reference),
-                    .pic_order_cnt_val = reference.pic_order_cnt,
-                },
-        });
-    }
-    // In decoding order: the order in which a client lists them has no meaning.
-    const auto timestampOf = [](const Reference& reference) { return reference.entry.timestamp; };
-    std::ranges::stable_sort(found, {}, timestampOf);
-    const auto missing = std::ranges::find(found, noTimestamp, timestampOf);
-    const std::span decoded(found.begin(), missing);
-    if (!decoded.empty())
-        for (Reference& reference : std::span(missing, found.end()))
-            reference.entry.timestamp = std::ranges::min_element(decoded, {}, [&](const Reference& other) {
-                                            return distance(other.entry, reference.entry);
-                                        })->entry.timestamp;
-    return found;
-}
-
-// The long-term pictures of the current picture, by their positions in ReferenceFrames, in the order of the slice
-// header (8-5): those that the sequence parameter set describes, then those that the header does. VA-API only says
-// which they are. The slices' lists, which are in that order before they are modified (8-8, 8-10), tell the places of
-// those that are in one; the header tells the others by their picture order counts. What is left after that is in no
-// list, and its place makes no difference.
-std::optional<std::vector<uint8_t>> orderLongTerm(const Picture& picture) {
-    const VAPictureParameterBufferHEVC& parameters = picture.parameters;
-    std::vector<uint8_t> pictures;
-    for (size_t i = 0; i < std::size(parameters.ReferenceFrames); ++i)
-        if (!isInvalid(parameters.ReferenceFrames[i]) &&
-            (parameters.ReferenceFrames[i].flags & VA_PICTURE_HEVC_RPS_LT_CURR))
-            pictures.push_back(static_cast<uint8_t>(i)); // 15 entries
-
-    std::vector<uint8_t> order(pictures.size(), noPicture);
-    const auto place = [&](size_t where, auto&& matches) {
-        if (order[where] != noPicture)
-            return;
-        const auto found = std::ranges::find_if(pictures, matches);
-        if (found == pictures.end())
-            return;
-        order[where] = *found;
-        pictures.erase(found);
-    };
-
-    const size_t shortTerm =
-        countReferences(parameters, VA_PICTURE_HEVC_RPS_ST_CURR_BEFORE | VA_PICTURE_HEVC_RPS_ST_CURR_AFTER);
-    const size_t total = shortTerm + order.size();
-    for (const ParsedSlice& slice : picture.slices)
-        for (unsigned list : {0u, 1u})
-            for (size_t i = 0; i < slice.header.numRefIdxActive[list] && total > 0; ++i) {
-                const auto& modification = slice.header.listModification[list];
-                const size_t initial = modification.present ? modification.entries[i] : i % total;
-                if (initial >= shortTerm)
-                    place(initial - shortTerm, [&](uint8_t p) { return p == slice.parameters.RefPicList[list][i]; });
-            }
-
-    const int64_t poc = parameters.CurrPic.pic_order_cnt;
-    const int64_t maxLsb = int64_t{1} << (parameters.log2_max_pic_order_cnt_lsb_minus4 + 4);
-    const auto isOwn = [](const HevcLongTermEntry& entry) { return !entry.fromSps && entry.usedByCurr; };
-    const auto& entries = picture.header().longTermSet;
-    const auto own = static_cast<size_t>(std::ranges::count_if(entries, isOwn));
-    if (own > order.size())
-        return std::nullopt;
-    size_t where = order.size() - own;
-    for (const HevcLongTermEntry& entry : entries) {
-        if (!isOwn(entry))
-            continue;
-        const int64_t full = poc - entry.deltaPocMsbCycle * maxLsb - (poc & (maxLsb - 1)) + entry.pocLsb; // 8-5
-        place(where++, [&](uint8_t p) {
-            const int64_t candidate = parameters.ReferenceFrames[p].pic_order_cnt;
-            return entry.msbPresent ? candidate == full : (candidate & (maxLsb - 1)) == entry.pocLsb;
-        });
-    }
-    for (size_t i = 0; i < order.size(); ++i)
-        place(i, [](uint8_t) { return true; });
-    return order;
 }
 
 } // namespace
+
+bool isInvalid(const VAPictureHEVC& picture) {
+    return picture.picture_id == VA_INVALID_SURFACE || (picture.flags & VA_PICTURE_HEVC_INVALID);
+}
+
+size_t countReferences(const VAPictureParameterBufferHEVC& picture, uint32_t flags) {
+    return static_cast<size_t>(std::ranges::count_if(picture.ReferenceFrames, [flags](const VAPictureHEVC& reference) {
+        return !isInvalid(reference) && (reference.flags & flags) != 0;
+    }));
+}
 
 bool Picture::intra() const {
     return std::ranges::all_of(slices, [](const ParsedSlice& slice) { return slice.header.type == HevcSliceType::I; });
@@ -422,34 +328,6 @@ Result<Picture> readPicture(const PictureInput& input) {
     if (auto read = readSlices(input, picture); !read)
         return tl::unexpected(read.error());
     return picture;
-}
-
-Result<Dpb> buildDpb(const Picture& picture, VASurfaceID target, const References& references) {
-    const std::vector<Reference> found = findReferences(picture, target, references);
-    if (found.empty() && !picture.intra())
-        return fail(ErrorKind::Unsupported, "HEVC: a predicted picture without any reference");
-    Dpb dpb;
-    dpb.indexOf.fill(noPicture);
-    for (const Reference& reference : found) {
-        const auto index = static_cast<uint8_t>(dpb.entries.size());
-        dpb.indexOf[reference.position] = index;
-        dpb.entries.push_back(reference.entry);
-        if (reference.flags & VA_PICTURE_HEVC_RPS_ST_CURR_BEFORE)
-            dpb.stCurrBefore.push_back(index);
-        else if (reference.flags & VA_PICTURE_HEVC_RPS_ST_CURR_AFTER)
-            dpb.stCurrAfter.push_back(index);
-    }
-    const auto pocOf = [&](uint8_t index) { return dpb.entries[index].pic_order_cnt_val; };
-    std::ranges::sort(dpb.stCurrBefore, std::ranges::greater{}, pocOf);
-    std::ranges::sort(dpb.stCurrAfter, {}, pocOf);
-
-    const auto longTerm = orderLongTerm(picture);
-    if (!longTerm)
-        return fail(ErrorKind::InvalidParameter, "HEVC: fewer long-term references than the slice header uses");
-    for (const uint8_t position : *longTerm)
-        if (position != noPicture && dpb.indexOf[position] != noPicture)
-            dpb.ltCurr.push_back(dpb.indexOf[position]);
-    return dpb;
 }
 
 } // namespace v4l2_request::codec::hevc

@@ -13,8 +13,8 @@
 #include "bitstream/hevc_slice_header.h"
 #include "codec/codec.h"
 
-// An HEVC picture as its builder sees it: the VA buffers read and checked, the slices parsed, the reference picture set
-// in the order of the specification. Clauses are those of Rec. ITU-T H.265.
+// An HEVC picture as its builder sees it: the VA buffers read and checked, the slices parsed and put in order. Clauses
+// are those of Rec. ITU-T H.265.
 namespace v4l2_request::codec::hevc {
 
 // The sizes of the tiles in coding tree blocks (6.5.1): a single one where tiles are off.
@@ -34,27 +34,23 @@ struct Picture {
     VAPictureParameterBufferHEVC parameters;
     Tiles tiles;
     std::vector<ParsedSlice> slices; // slice segments, in decoding order; at least one
+    bool incomplete = false;         // a segment is missing, or one was left out
 
     const bitstream::HevcSliceHeader& header() const { return slices.front().header; }
     bool intra() const; // no slice predicts from another picture
 };
 
-// Reads and checks everything but the references. What VA-API or the Main profiles cannot carry is Unsupported.
+// Reads and checks everything but the references. What VA-API or the Main profiles cannot carry is Unsupported. A slice
+// segment whose header makes no sense is left out, as one that never arrived: the picture is refused only if none is
+// left.
 Result<Picture> readPicture(const PictureInput& input);
 
-// In a list of indices: no picture.
-inline constexpr uint8_t noPicture = 0xff;
+// The kinds of references that this picture itself may be predicted from.
+inline constexpr uint32_t currentFlags =
+    VA_PICTURE_HEVC_RPS_ST_CURR_BEFORE | VA_PICTURE_HEVC_RPS_ST_CURR_AFTER | VA_PICTURE_HEVC_RPS_LT_CURR;
 
-// The references of a picture as the controls have them. Indices are into `entries`.
-struct Dpb {
-    std::vector<v4l2_hevc_dpb_entry> entries; // at most 15
-    std::array<uint8_t, 15> indexOf{};        // of each of VA-API's ReferenceFrames
-    std::vector<uint8_t> stCurrBefore;        // 8.3.2: closest first
-    std::vector<uint8_t> stCurrAfter;         // closest first
-    std::vector<uint8_t> ltCurr;              // in the order of the slice header
-};
-
-Result<Dpb> buildDpb(const Picture& picture, VASurfaceID target, const References& references);
+bool isInvalid(const VAPictureHEVC& picture);
+size_t countReferences(const VAPictureParameterBufferHEVC& picture, uint32_t flags);
 
 // pic_struct of the picture timing SEI message (table D.2), as much as VA-API knows: frame, top or bottom field.
 uint8_t picStruct(const VAPictureHEVC& picture);

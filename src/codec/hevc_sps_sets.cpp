@@ -77,9 +77,13 @@ bool isOf(const VAPictureHEVC& picture, const HevcLongTermEntry& entry, const VA
 Result<void> learnShortTermSets(const Picture& picture, SpsSets& sets) {
     const HevcSliceHeader& header = picture.header();
     const size_t count = picture.parameters.num_short_term_ref_pic_sets;
-    // A sequence without sets gets an empty one: there are drivers that fail without any.
-    if (sets.shortTerm.size() != std::max<size_t>(count, 1))
+    const auto forget = [&] {
+        // A sequence without sets gets an empty one: there are drivers that fail without any.
         sets.shortTerm.assign(std::max<size_t>(count, 1), {});
+        sets.shortTermKnown.assign(sets.shortTerm.size(), false);
+    };
+    if (sets.shortTerm.size() != std::max<size_t>(count, 1))
+        forget();
     if (header.idr())
         return {};
     if (header.shortTermSet.present) {
@@ -91,11 +95,15 @@ Result<void> learnShortTermSets(const Picture& picture, SpsSets& sets) {
         return {};
     }
     ShortTermSet set = shortTermSetOf(picture.parameters);
-    ShortTermSet& known = sets.shortTerm[header.shortTermRefPicSetIdx];
-    set.abs_delta_rps_minus1 = known.abs_delta_rps_minus1;
-    if (std::memcmp(&known, &set, sizeof(set)) == 0)
+    const uint8_t index = header.shortTermRefPicSetIdx;
+    set.abs_delta_rps_minus1 = sets.shortTerm[index].abs_delta_rps_minus1;
+    const bool same = std::memcmp(&sets.shortTerm[index], &set, sizeof(set)) == 0;
+    if (!same && sets.shortTermKnown[index])
+        forget(); // another sequence, which VA-API does not tell from the one before
+    sets.shortTermKnown[index] = true;
+    if (same)
         return {};
-    known = set;
+    sets.shortTerm[index] = set;
     // Linux 7.0 to 7.3 look at the first set only to see whether any of them changed. This element means nothing
     // without inter_ref_pic_set_prediction_flag, which no set here has.
     sets.shortTerm.front().abs_delta_rps_minus1 = ++sets.serial;

@@ -16,8 +16,9 @@ namespace v4l2_request::codec::hevc {
 // What pictures have shown so far of the sets of their sequence.
 struct SpsSets {
     std::vector<v4l2_ctrl_hevc_ext_sps_st_rps> shortTerm; // as many as there are, at least one; at most 64
+    std::vector<bool> shortTermKnown;                     // which of them a picture has shown
     std::vector<v4l2_ctrl_hevc_ext_sps_lt_rps> longTerm;  // the same; at most 32
-    std::vector<bool> longTermKnown;                      // which of them a picture has shown
+    std::vector<bool> longTermKnown;                      // which of them
     uint16_t serial = 0;                                  // of the contents of shortTerm
 };
 

@@ -61,7 +61,8 @@ constexpr Matrix defaultNonIntraMatrix() {
     return matrix;
 }
 
-// What outlives a picture: the matrices in force (6.3.11), and what earlier pictures told of the sequence.
+// What outlives a picture: the matrices in force (6.3.11), and what earlier pictures told of the sequence. VA-API does
+// not tell where a sequence begins.
 struct Mpeg2State {
     uint16_t width = 0;
     uint16_t height = 0;
@@ -98,20 +99,75 @@ Bytes withoutSequenceEnd(Bytes slice) {
     return ends ? slice.first(slice.size() - sequenceEnd.size()) : slice;
 }
 
+// The rows of macroblocks that the picture's slices are in, from 0: the slice start codes tell, as the row of a slice
+// above 2800 lines is not wanted here (6.3.16, table 8-11).
+uint8_t rowOf(Bytes slice) {
+    const auto one = std::ranges::find(slice, uint8_t{1});
+    return static_cast<uint8_t>(one[1] - 1);
+}
+
+// The most rows that a frame of this height can have (6.3.3), and its fields half of them.
+uint32_t mostRows(const VAPictureParameterBufferMPEG2& picture) {
+    const uint32_t frameRows = (picture.vertical_size + 31u) / 32u * 2;
+    return isFieldPicture(picture) ? frameRows / 2 : frameRows;
+}
+
+// 6.3.3: an interlaced frame has an even number of rows, which may be one more than its lines fill.
+uint32_t codedHeight(const VAPictureParameterBufferMPEG2& picture, bool interlaced) {
+    const uint32_t even = (picture.vertical_size + 31u) / 32u * 32;
+    return interlaced && even >= picture.vertical_size + 16u ? even : picture.vertical_size;
+}
+
+// The slices in the order of their rows: in a picture that is not damaged they are. One that came twice is one, and one
+// that is none of this picture is left out.
+struct Slices {
+    std::vector<Bytes> data; // at least one
+    bool incomplete = false;
+    bool endsSequence = false;
+    uint8_t lastRow = 0;
+};
+
+Result<Slices> readSlices(const PictureInput& input, const VAPictureParameterBufferMPEG2& picture) {
+    Slices slices;
+    for (const Slice& slice : input.slices) {
+        if (slice.parameters.size() < sizeof(VASliceParameterBufferMPEG2))
+            return fail(ErrorKind::InvalidParameter, "MPEG-2: a slice parameter buffer is too short");
+        const auto parameters = readParameters<VASliceParameterBufferMPEG2>(slice.parameters);
+        if (!startsWithSliceStartCode(slice.data) || rowOf(slice.data) >= mostRows(picture) ||
+            parameters.macroblock_offset >= slice.data.size() * 8) {
+            slices.incomplete = true;
+            continue;
+        }
+        slices.data.push_back(withoutSequenceEnd(slice.data));
+        slices.endsSequence = slices.endsSequence || slices.data.back().size() != slice.data.size();
+    }
+    if (slices.data.empty())
+        return fail(ErrorKind::InvalidParameter, "MPEG-2: the picture has no slices");
+    std::ranges::stable_sort(slices.data, {}, rowOf);
+    const auto repeated = std::ranges::unique(
+        slices.data, [](Bytes a, Bytes b) { return rowOf(a) == rowOf(b) && std::ranges::equal(a, b); });
+    slices.data.erase(repeated.begin(), repeated.end());
+    slices.lastRow = rowOf(slices.data.back());
+    slices.incomplete = slices.incomplete || rowOf(slices.data.front()) != 0;
+    return slices;
+}
+
 // progressive_sequence is not in VA-API. Where it is 1 every picture is a frame picture with progressive_frame and
 // frame_pred_frame_dct set (6.3.10), top_field_first is 1 only together with repeat_first_field (6.3.10), and a frame
 // has (height + 15) / 16 rows of macroblocks, not twice (height + 31) / 32 (6.3.3). One picture that breaks one of
-// these proves an interlaced sequence. A sequence without such a picture is decoded alike whatever the flag says.
-bool provesInterlacedSequence(const PictureInput& input, const VAPictureParameterBufferMPEG2& picture) {
+// these proves an interlaced sequence. Where the two numbers of rows differ, one that has the smaller proves the
+// opposite; where they do not, a picture that breaks none is decoded alike whatever the flag says.
+bool isInterlacedSequence(const VAPictureParameterBufferMPEG2& picture, const Slices& slices, bool before) {
     const auto& extension = picture.picture_coding_extension.bits;
     if (isFieldPicture(picture) || !extension.progressive_frame || !extension.frame_pred_frame_dct)
         return true;
     if (extension.top_field_first && !extension.repeat_first_field)
         return true;
     const uint32_t rows = (picture.vertical_size + 15u) / 16u;
-    return std::ranges::any_of(input.slices, [rows](const Slice& slice) {
-        return readParameters<VASliceParameterBufferMPEG2>(slice.parameters).slice_vertical_position >= rows;
-    });
+    if (slices.lastRow >= rows)
+        return true;
+    const bool endsWithRow = slices.lastRow + 1u == rows && rows != mostRows(picture);
+    return before && !endsWithRow;
 }
 
 // Neither is the level. It bounds what a decoder must provide (table 8-11 for the size, table 8-13 for vbv_buffer_size
@@ -157,25 +213,36 @@ struct ReferenceTimestamps {
 
 // A P or B picture may come without a reference: after a seek into an open GOP, or after a loss. The other reference is
 // then the closest picture there is. Without either, the second field of a frame can still name its first field (it is
-// one of the two fields that a P field predicts from, 7.6.2.1); anything else gets a timestamp that finds nothing,
-// which makes the drivers predict from the picture itself: garbage inside this picture only, as in any decoder that is
-// told to go on.
+// one of the two fields that a P field predicts from, 7.6.2.1), and anything else the picture decoded last. If there is
+// no picture at all, the timestamp finds nothing, which makes the drivers predict from the picture itself: garbage
+// inside this picture only, as in any decoder that is told to go on.
 ReferenceTimestamps findReferences(const PictureInput& input, const VAPictureParameterBufferMPEG2& picture,
-                                   const References& references, bool secondField) {
+                                   const References& references, bool secondField, Submission& submission) {
     const auto find = [&](VASurfaceID surface) -> std::optional<uint64_t> {
-        if (surface == VA_INVALID_SURFACE || (surface == input.target && !secondField))
-            return std::nullopt;
-        return references.timestamp(surface);
+        const bool canBeThere = surface != VA_INVALID_SURFACE && (surface != input.target || secondField);
+        const auto timestamp = canBeThere ? references.timestamp(surface) : std::nullopt;
+        if (timestamp)
+            submission.predictedFrom.push_back(surface);
+        // The second field of a stream's first frame has no other reference than its first field.
+        const bool needsNone = surface == VA_INVALID_SURFACE && secondField;
+        submission.damaged = submission.damaged || (!timestamp && !needsNone);
+        return timestamp;
     };
-    const uint64_t fallback = secondField ? references.timestamp(input.target).value_or(noTimestamp) : noTimestamp;
+    const auto fallback = [&] {
+        const auto firstField = secondField ? references.timestamp(input.target) : std::nullopt;
+        return firstField ? *firstField : references.latest().value_or(noTimestamp);
+    };
 
     switch (picture.picture_coding_type) {
-    case V4L2_MPEG2_PIC_CODING_TYPE_P: return {.forward = find(picture.forward_reference_picture).value_or(fallback)};
+    case V4L2_MPEG2_PIC_CODING_TYPE_P: {
+        const auto forward = find(picture.forward_reference_picture);
+        return {.forward = forward ? *forward : fallback()};
+    }
     case V4L2_MPEG2_PIC_CODING_TYPE_B: {
         const auto forward = find(picture.forward_reference_picture);
         const auto backward = find(picture.backward_reference_picture);
-        return {.forward = forward.value_or(backward.value_or(fallback)),
-                .backward = backward.value_or(forward.value_or(fallback))};
+        const uint64_t any = forward ? *forward : backward ? *backward : fallback();
+        return {.forward = forward.value_or(any), .backward = backward.value_or(any)};
     }
     default: return {}; // I: nothing is predicted from another picture
     }
@@ -242,16 +309,6 @@ Result<void> checkPicture(const PictureInput& input, const VAPictureParameterBuf
     if (picture.picture_coding_type < V4L2_MPEG2_PIC_CODING_TYPE_I ||
         picture.picture_coding_type > V4L2_MPEG2_PIC_CODING_TYPE_B)
         return fail(ErrorKind::InvalidParameter, "MPEG-2: picture_coding_type is forbidden or reserved");
-    if (input.slices.empty())
-        return fail(ErrorKind::InvalidParameter, "MPEG-2: the picture has no slices");
-    for (const Slice& slice : input.slices) {
-        if (slice.parameters.size() < sizeof(VASliceParameterBufferMPEG2))
-            return fail(ErrorKind::InvalidParameter, "MPEG-2: a slice parameter buffer is too short");
-        if (!startsWithSliceStartCode(slice.data))
-            return fail(ErrorKind::InvalidParameter, "MPEG-2: the data of a slice does not begin with its start code");
-        if (readParameters<VASliceParameterBufferMPEG2>(slice.parameters).macroblock_offset >= slice.data.size() * 8)
-            return fail(ErrorKind::InvalidParameter, "MPEG-2: macroblock_offset lies beyond the slice data");
-    }
     return {};
 }
 
@@ -265,6 +322,10 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (auto checked = checkPicture(input, picture); !checked)
         return tl::unexpected(checked.error());
 
+    const auto slices = readSlices(input, picture);
+    if (!slices)
+        return tl::unexpected(slices.error());
+
     const auto* kept = std::any_cast<Mpeg2State>(&keptState);
     Mpeg2State state = kept ? *kept : Mpeg2State{};
     if (state.width != picture.horizontal_size || state.height != picture.vertical_size) {
@@ -276,24 +337,32 @@ Result<Submission> build(const PictureInput& input, const References& references
     const auto quantisation = fillQuantisation(state, picture.picture_coding_type);
     if (!quantisation)
         return tl::unexpected(quantisation.error());
-    state.interlacedSequence = state.interlacedSequence || provesInterlacedSequence(input, picture);
+    state.interlacedSequence = isInterlacedSequence(picture, *slices, state.interlacedSequence);
 
     const bool secondField = isSecondField(picture, input.target, state);
-    state.openField = isFieldPicture(picture) && !secondField ? input.target : VA_INVALID_SURFACE;
+    const bool opensFrame = isFieldPicture(picture) && picture.picture_coding_extension.bits.is_first_field;
+    state.openField = opensFrame ? input.target : VA_INVALID_SURFACE;
     state.openParity = static_cast<uint8_t>(picture.picture_coding_extension.bits.picture_structure);
 
-    Submission submission{.firstField = isFieldPicture(picture) && !secondField,
-                          .secondField = secondField,
-                          .codedWidth = picture.horizontal_size,
-                          .codedHeight = picture.vertical_size};
+    // A second field whose first never came is a frame of its own, half of which is missing.
+    const bool halfMissing = isFieldPicture(picture) && !opensFrame && !secondField;
+    Submission submission{
+        .firstField = opensFrame,
+        .secondField = secondField,
+        .codedWidth = picture.horizontal_size,
+        .codedHeight = codedHeight(picture, state.interlacedSequence),
+        .damaged = halfMissing || slices->incomplete,
+    };
+    const auto timestamps = findReferences(input, picture, references, secondField, submission);
     Job& job = submission.jobs.emplace_back();
     job.controls.add<Mpeg2Sequence>(fillSequence(input, picture, state));
-    job.controls.add<Mpeg2Picture>(fillPicture(picture, findReferences(input, picture, references, secondField)));
+    job.controls.add<Mpeg2Picture>(fillPicture(picture, timestamps));
     job.controls.add<Mpeg2Quantisation>(*quantisation);
-    for (const Slice& slice : input.slices)
-        job.bitstream.append(withoutSequenceEnd(slice.data));
+    for (const Bytes slice : slices->data)
+        job.bitstream.append(slice);
 
-    keptState = state;
+    // What follows is another sequence.
+    keptState = slices->endsSequence ? Mpeg2State{.openField = state.openField, .openParity = state.openParity} : state;
     return submission;
 }
 

@@ -240,22 +240,27 @@ Result<void> fillPartitions(const Frame& frame, v4l2_ctrl_vp8_frame& control) {
 }
 
 // 9.7: an inter frame predicts from three pictures, and every macroblock may choose. One that is missing, after a loss,
-// is replaced by another of them: the nearest to what it was. If none is left, the timestamp finds nothing, and the
-// device predicts from the picture itself. A key frame predicts from nothing, whatever surfaces its client still names.
+// is replaced by another of them: the nearest to what it was; if none is left, by the picture decoded last. If there is
+// no picture at all, the timestamp finds nothing, and the device predicts from the picture itself. A key frame predicts
+// from nothing, whatever surfaces its client still names.
 void fillReferences(const Frame& frame, const PictureInput& input, const References& references,
-                    v4l2_ctrl_vp8_frame& control) {
+                    v4l2_ctrl_vp8_frame& control, Submission& submission) {
     control.last_frame_ts = control.golden_frame_ts = control.alt_frame_ts = noTimestamp;
     if (frame.keyFrame())
         return;
     const auto find = [&](VASurfaceID surface) -> std::optional<uint64_t> {
-        if (surface == VA_INVALID_SURFACE || surface == input.target)
-            return std::nullopt;
-        return references.timestamp(surface);
+        const bool canBeThere = surface != VA_INVALID_SURFACE && surface != input.target;
+        const auto timestamp = canBeThere ? references.timestamp(surface) : std::nullopt;
+        if (timestamp)
+            submission.predictedFrom.push_back(surface);
+        submission.damaged = submission.damaged || !timestamp;
+        return timestamp;
     };
     const auto last = find(frame.picture.last_ref_frame);
     const auto golden = find(frame.picture.golden_ref_frame);
     const auto alternate = find(frame.picture.alt_ref_frame);
-    const uint64_t any = last.value_or(golden.value_or(alternate.value_or(noTimestamp)));
+    const auto found = last ? last : golden ? golden : alternate;
+    const uint64_t any = found ? *found : references.latest().value_or(noTimestamp);
     control.last_frame_ts = last.value_or(any);
     control.golden_frame_ts = golden.value_or(any);
     control.alt_frame_ts = alternate.value_or(any);
@@ -298,11 +303,11 @@ Result<Submission> build(const PictureInput& input, const References& references
     updateState(*frame, state);
 
     v4l2_ctrl_vp8_frame control = fillFrame(*frame, state);
-    fillReferences(*frame, input, references, control);
     if (auto filled = fillPartitions(*frame, control); !filled)
         return tl::unexpected(filled.error());
 
     Submission submission{.codedWidth = control.width, .codedHeight = control.height};
+    fillReferences(*frame, input, references, control, submission);
     Job& job = submission.jobs.emplace_back();
     job.controls.add<Vp8FrameControl>(control);
     if (frame->tagBytes.empty())

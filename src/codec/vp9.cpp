@@ -179,33 +179,40 @@ v4l2_ctrl_vp9_frame fillFrame(const Frame& frame) {
     };
 }
 
-// An inter frame names three pictures. A stream that was joined at an intra-only frame may name some that never were,
-// and not use them: a client that knows so names no surface, and another of the three takes its place. A surface that
-// is named has to be in the queue, and in its size: the prediction can scale (8.5.2.3), but the kernel's CAPTURE queues
-// hold pictures of one size, and a change of it empties them.
+// An inter frame names three pictures, and every block may choose. One that is missing is replaced by another of them,
+// the nearest to what it was, or by the picture decoded last; if there is no picture at all, the timestamp finds
+// nothing, and the device predicts from the picture itself. A stream that was joined at an intra-only frame may name
+// pictures that never were, and not use them: a client that knows so names no surface, and that is no damage.
+//
+// All are in the queue in one size: the prediction can scale (8.5.2.3), but a change of the kernel's CAPTURE format
+// empties the queue. So a frame of another size than its references is refused, for good.
 Result<void> fillReferences(const Frame& frame, const PictureInput& input, const References& references,
-                            const Vp9State& state, v4l2_ctrl_vp9_frame& control) {
+                            const Vp9State& state, v4l2_ctrl_vp9_frame& control, Submission& submission) {
+    const auto find = [&](VASurfaceID surface) {
+        const bool canBeThere = surface != VA_INVALID_SURFACE && surface != input.target;
+        return canBeThere ? references.timestamp(surface) : std::nullopt;
+    };
+    // Whoever is asked for stays in the queue: the others of the eight are for later frames.
+    for (const VASurfaceID surface : frame.picture.reference_frames)
+        find(surface);
     if (frame.header.isIntra())
         return {};
-    if (state.width != frame.header.width || state.height != frame.header.height)
+    if (state.width != 0 && (state.width != frame.header.width || state.height != frame.header.height))
         return fail(ErrorKind::Unsupported, "VP9: the frame has another size than the pictures that it refers to");
     std::array<std::optional<uint64_t>, 3> found;
     for (size_t i = 0; i < found.size(); ++i) {
         const VASurfaceID surface = frame.picture.reference_frames[frame.header.referenceIndex[i]];
-        if (surface == VA_INVALID_SURFACE)
-            continue;
-        if (surface != input.target)
-            found[i] = references.timestamp(surface);
-        if (!found[i])
-            return fail(ErrorKind::InvalidParameter, "VP9: a picture that the frame refers to was never decoded, or "
-                                                     "before the size changed");
+        found[i] = find(surface);
+        if (found[i])
+            submission.predictedFrom.push_back(surface);
+        submission.damaged = submission.damaged || (!found[i] && surface != VA_INVALID_SURFACE);
     }
     const auto any = std::ranges::find_if(found, [](const auto& timestamp) { return timestamp.has_value(); });
-    if (any == found.end())
-        return fail(ErrorKind::InvalidParameter, "VP9: none of the pictures that the frame refers to is there");
-    control.last_frame_ts = found[0].value_or(**any);
-    control.golden_frame_ts = found[1].value_or(**any);
-    control.alt_frame_ts = found[2].value_or(**any);
+    submission.damaged = submission.damaged || any == found.end();
+    const uint64_t standIn = any != found.end() ? **any : references.latest().value_or(noTimestamp);
+    control.last_frame_ts = found[0].value_or(standIn);
+    control.golden_frame_ts = found[1].value_or(standIn);
+    control.alt_frame_ts = found[2].value_or(standIn);
     return {};
 }
 
@@ -258,11 +265,10 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (frame->header.profile != (input.profile == VAProfileVP9Profile2 ? 2 : 0))
         return fail(ErrorKind::Unsupported, "VP9: the frame has another profile than the client chose");
     v4l2_ctrl_vp9_frame control = fillFrame(*frame);
-    if (auto filled = fillReferences(*frame, input, references, state, control); !filled)
-        return tl::unexpected(filled.error());
-
     Submission submission{
         .codedWidth = frame->header.width, .codedHeight = frame->header.height, .bitDepth = frame->header.bitDepth};
+    if (auto filled = fillReferences(*frame, input, references, state, control, submission); !filled)
+        return tl::unexpected(filled.error());
     Job& job = submission.jobs.emplace_back();
     job.controls.add<Vp9FrameControl>(control);
     // Devices that read the compressed header themselves do not have this control.

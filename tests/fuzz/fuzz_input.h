@@ -51,6 +51,7 @@ public:
     std::optional<uint64_t> timestamp(VASurfaceID surface) const override {
         return surface % 3 == 0 ? std::nullopt : std::optional<uint64_t>(1000u * (surface % 97));
     }
+    std::optional<uint64_t> latest() const override { return 98'000; }
 };
 
 template <typename T>

@@ -18,7 +18,9 @@ public:
         const auto found = timestamps.find(surface);
         return found == timestamps.end() ? std::nullopt : std::optional(found->second);
     }
+    std::optional<uint64_t> latest() const override { return latestPicture; }
     std::map<VASurfaceID, uint64_t> timestamps;
+    std::optional<uint64_t> latestPicture;
 };
 
 // Owns the bytes that a PictureInput refers to.

@@ -29,7 +29,9 @@ struct Header {
     uint32_t frameNum = 0;
     int field = -1; // 0 top, 1 bottom, where the sequence has fields
     uint32_t pocLsb = 0;
-    std::array<int, 2> override{-1, -1}; // num_ref_idx_active_minus1
+    std::array<int, 2> override{-1, -1};            // num_ref_idx_active_minus1
+    bool longTerm = false;                          // long_term_reference_flag
+    std::vector<std::array<uint32_t, 3>> marking{}; // operations with their operands
 };
 
 constexpr Header idr{.refIdc = 3, .idr = true};
@@ -93,8 +95,18 @@ std::vector<uint8_t> encode(const VAPictureParameterBufferH264& picture, const H
             w.ue(static_cast<uint32_t>(h.override[1]));
         w.bits(0, h.type == 1 ? 2 : 1); // no modifications
     }
-    if (h.refIdc != 0)
-        w.bits(0, h.idr ? 2 : 1);
+    if (h.refIdc != 0 && h.idr)
+        w.bits(h.longTerm, 2);
+    else if (h.refIdc != 0) {
+        w.bits(!h.marking.empty(), 1);
+        for (const auto& [code, first, second] : h.marking) {
+            w.ue(code).ue(first);
+            if (code == 3)
+                w.ue(second);
+        }
+        if (!h.marking.empty())
+            w.ue(0);
+    }
     if (fields.entropy_coding_mode_flag && h.type < 2)
         w.ue(1);
     w.se(-3);
@@ -674,11 +686,11 @@ TEST_F(H264, ReferenceLists) {
     const auto entry = [](const v4l2_h264_reference& r) { return std::pair<int, int>(r.index, r.fields); };
     using Pair = std::pair<int, int>;
     EXPECT_EQ(entry(params.ref_pic_list0[0]), Pair(1, V4L2_H264_FRAME_REF)); // decoded second
-    EXPECT_EQ(entry(params.ref_pic_list0[1]), Pair(0xff, 0xff));             // a hole stays where it is
+    EXPECT_EQ(entry(params.ref_pic_list0[1]), Pair(1, V4L2_H264_FRAME_REF)); // a hole: the entry before it stands in
     EXPECT_EQ(entry(params.ref_pic_list0[2]), Pair(0, V4L2_H264_FRAME_REF));
     EXPECT_EQ(entry(params.ref_pic_list0[3]), Pair(0xff, 0xff));
     EXPECT_EQ(entry(params.ref_pic_list1[0]), Pair(0, V4L2_H264_FRAME_REF));
-    EXPECT_EQ(entry(params.ref_pic_list1[1]), Pair(0xff, 0xff));
+    EXPECT_EQ(entry(params.ref_pic_list1[1]), Pair(0, V4L2_H264_FRAME_REF));
     EXPECT_EQ(entry(params.ref_pic_list1[31]), Pair(0xff, 0xff));
 }
 
@@ -775,11 +787,8 @@ TEST_F(H264, RefusedSlices) {
         return submission ? std::nullopt : std::optional(submission.error().kind);
     };
     EXPECT_EQ(kind({}), ErrorKind::InvalidParameter) << "none";
-    EXPECT_EQ(kind({idr, Header{.refIdc = 3, .firstMb = 9}}), ErrorKind::InvalidParameter) << "IDR and not";
-    EXPECT_EQ(kind({Header{.firstMb = 0, .frameNum = 1}, Header{.firstMb = 9, .frameNum = 2}}),
-              ErrorKind::InvalidParameter)
-        << "two pictures";
-    EXPECT_EQ(kind({Header{.firstMb = 9}, Header{.firstMb = 3}}), ErrorKind::Unsupported) << "ASO";
+    EXPECT_EQ(kind({Header{.firstMb = 396}}), ErrorKind::InvalidParameter) << "beyond the picture";
+    EXPECT_EQ(kind({Header{}, Header{.firstMb = 9, .pps = 300}, Header{.firstMb = 20}}), std::nullopt);
     EXPECT_EQ(kind({Header{}, Header{.firstMb = 9, .pps = 1}}), std::nullopt) << "another PPS whose headers are alike";
 
     test::Client client;
@@ -799,6 +808,149 @@ TEST_F(H264, RefusedSlices) {
     EXPECT_FALSE(h264Codec.build(client.input, references, device, state)) << "a short matrix";
     client.input.picture = client.input.picture.first(8);
     EXPECT_FALSE(h264Codec.build(client.input, references, device, state)) << "short picture parameters";
+}
+
+// ---- Streams as they come ----
+
+class H264Damaged : public H264 {
+protected:
+    H264Damaged() {
+        references.timestamps = {{1, 1000}, {2, 2000}, {3, 3000}};
+        picture.seq_fields.bits.log2_max_frame_num_minus4 = 0;
+        picture.ReferenceFrames[0] = reference(2, 2, 0, 0);
+        picture.ReferenceFrames[1] = reference(1, 1, 0, 0);
+        picture.ReferenceFrames[2] = reference(3, 0, 0, 0); // kept for later pictures
+        slice.RefPicList0[0] = picture.ReferenceFrames[0];
+        slice.RefPicList0[1] = picture.ReferenceFrames[1];
+    }
+    Submission submit(const std::vector<Header>& headers) {
+        auto submission = build(picture, headers);
+        EXPECT_TRUE(submission) << submission.error().message;
+        return submission ? std::move(*submission) : Submission{};
+    }
+    // The first macroblocks of the slices that the device gets.
+    std::vector<int> slicesOf(const std::vector<Header>& headers) {
+        setModes(V4L2_STATELESS_H264_DECODE_MODE_SLICE_BASED, V4L2_STATELESS_H264_START_CODE_NONE);
+        std::vector<int> first;
+        for (const Job& job : submit(headers).jobs)
+            first.push_back(static_cast<int>(job.controls.get<H264SliceParams>().first_mb_in_slice));
+        return first;
+    }
+
+    VAPictureParameterBufferH264 picture = parameters();
+    const Header predicted{.type = 0, .frameNum = 3, .override = {1, -1}};
+};
+
+TEST_F(H264Damaged, APictureInheritsFromWhatItIsPredictedFrom) {
+    const Submission whole = submit({predicted});
+    EXPECT_FALSE(whole.damaged);
+    EXPECT_EQ(whole.predictedFrom, (std::vector<VASurfaceID>{2, 1}));
+    EXPECT_EQ(whole.damageLasts, 32u); // twice MaxFrameNum
+    EXPECT_TRUE(submit({Header{.frameNum = 4}}).predictedFrom.empty()) << "an I picture";
+}
+
+TEST_F(H264Damaged, AMissingReferenceIsDamage) {
+    references.timestamps.erase(3);
+    EXPECT_FALSE(submit({predicted}).damaged) << "one that is only kept";
+    references.timestamps.erase(2);
+    const Submission lost = submit({predicted});
+    EXPECT_TRUE(lost.damaged);
+    EXPECT_EQ(lost.predictedFrom, std::vector<VASurfaceID>{1});
+    slice.RefPicList0[0] = noPicture();
+    EXPECT_TRUE(submit({predicted}).damaged) << "a hole in the list";
+    EXPECT_FALSE(submit({Header{.frameNum = 4}}).damaged) << "an I picture";
+}
+
+// 8.2.5.2: nothing is predicted from the frames of a gap that the sequence allows, though they are in the lists.
+TEST_F(H264Damaged, GapsThatAreAllowedAreNone) {
+    submit({predicted});
+    EXPECT_TRUE(submit({Header{.type = 0, .frameNum = 5, .override = {1, -1}}}).damaged) << "4 never came";
+    EXPECT_FALSE(submit({Header{.type = 0, .frameNum = 6, .override = {1, -1}}}).damaged);
+    picture.seq_fields.bits.gaps_in_frame_num_value_allowed_flag = 1;
+    picture.ReferenceFrames[0].flags |= 0x20; // NON_EXISTING
+    EXPECT_FALSE(submit({Header{.type = 0, .frameNum = 9, .override = {1, -1}}}).damaged);
+}
+
+TEST_F(H264Damaged, ThePictureDecodedLastStandsInForAll) {
+    references.timestamps.clear();
+    references.latestPicture = 4000;
+    const Submission lost = submit({predicted});
+    EXPECT_TRUE(lost.damaged);
+    const auto params = lost.jobs[0].controls.get<H264DecodeParams>();
+    for (size_t i = 0; i < 3; ++i)
+        EXPECT_EQ(params.dpb[i].reference_ts, 4000u);
+    EXPECT_EQ(params.dpb[3].flags, 0u);
+}
+
+// Chromium names no surface for a frame of a gap, and says all else of it.
+TEST_F(H264Damaged, AFrameOfAGapWithoutASurfaceKeepsItsPlace) {
+    picture.ReferenceFrames[0].picture_id = VA_INVALID_SURFACE;
+    slice.RefPicList0[0] = picture.ReferenceFrames[0];
+    const auto params = submit({predicted}).jobs[0].controls.get<H264DecodeParams>();
+    EXPECT_EQ(params.dpb[2].frame_num, 2);
+    EXPECT_EQ(params.dpb[2].reference_ts, 1000u);
+    EXPECT_EQ(params.dpb[2].flags, validActive);
+}
+
+// 8.2.5.4: Chromium gives frame_num where LongTermFrameIdx belongs.
+TEST_F(H264Damaged, LongTermIndicesAreThoseOfTheStream) {
+    submit({Header{.refIdc = 3, .idr = true, .longTerm = true}}); // the target: 0
+    constexpr uint32_t longTerm = VA_PICTURE_H264_LONG_TERM_REFERENCE;
+    picture.ReferenceFrames[2] = reference(target, 7, 0, 0, longTerm);
+    picture.CurrPic.picture_id = 20;
+    submit({Header{.frameNum = 1, .marking = {{6, 3, 0}}}}); // 20: 3
+    picture.CurrPic.picture_id = 21;
+    picture.ReferenceFrames[3] = reference(20, 1, 0, 0, longTerm);
+    // PicNum of 2 is 2: CurrPicNum 3 - 1
+    submit({Header{.frameNum = 3, .marking = {{3, 0, 5}}}});
+    references.timestamps = {{1, 1000}, {2, 2000}, {target, 3000}, {20, 4000}};
+    picture.CurrPic.picture_id = 22;
+    picture.ReferenceFrames[0] = reference(2, 2, 0, 0, longTerm);
+    const auto params = submit({Header{.type = 0, .frameNum = 4}}).jobs[0].controls.get<H264DecodeParams>();
+    for (const auto& [entry, index] : {std::pair{1, 5u}, {2, 0u}, {3, 3u}}) {
+        EXPECT_EQ(params.dpb[entry].pic_num, index);
+        EXPECT_EQ(params.dpb[entry].frame_num, index);
+    }
+    picture.ReferenceFrames[3] = noPicture(); // no reference any more
+    submit({Header{.type = 0, .frameNum = 5}});
+    picture.ReferenceFrames[3] = reference(20, 1, 0, 0, longTerm);
+    EXPECT_EQ(submit({Header{.type = 0, .frameNum = 6}}).jobs[0].controls.get<H264DecodeParams>().dpb[3].pic_num, 1u);
+}
+
+TEST_F(H264Damaged, SlicesAreInOrderAndThereOnce) {
+    const auto slices = [](std::initializer_list<uint32_t> first) {
+        std::vector<Header> headers;
+        for (const uint32_t mb : first)
+            headers.push_back({.firstMb = mb});
+        return headers;
+    };
+    EXPECT_EQ(slicesOf(slices({0, 40, 80})), (std::vector{0, 40, 80}));
+    EXPECT_EQ(slicesOf(slices({40, 0, 80})), (std::vector{0, 40, 80}));
+    EXPECT_EQ(slicesOf(slices({0, 40, 40, 0, 80})), (std::vector{0, 40, 80}));
+    EXPECT_FALSE(submit(slices({0, 40, 40, 80})).damaged);
+    EXPECT_TRUE(submit(slices({40, 80})).damaged) << "the first is missing";
+}
+
+TEST_F(H264Damaged, ASliceThatIsNoneOfThisPictureIsLeftOut) {
+    const Header first{.frameNum = 1}, last{.firstMb = 80, .frameNum = 1};
+    for (const Header& other :
+         {Header{.refIdc = 3, .idr = true, .firstMb = 40}, Header{.firstMb = 40, .frameNum = 2},
+          Header{.firstMb = 40, .type = 3, .frameNum = 1}, Header{.firstMb = 999, .frameNum = 1}}) {
+        EXPECT_EQ(slicesOf({first, other, last}), (std::vector{0, 80}));
+        EXPECT_TRUE(submit({first, other, last}).damaged);
+    }
+}
+
+TEST_F(H264Damaged, TheFirstFieldMayBeInTheListsOnly) {
+    picture.seq_fields.bits.frame_mbs_only_flag = 0;
+    picture.pic_fields.bits.field_pic_flag = 1;
+    submit({Header{.refIdc = 3, .idr = true, .field = 0}});
+    references.timestamps[target] = 5000;
+    slice.RefPicList0[0] = reference(target, 0, 0, 0, VA_PICTURE_H264_SHORT_TERM_REFERENCE | VA_PICTURE_H264_TOP_FIELD);
+    const Submission second = submit({Header{.type = 0, .field = 1, .override = {0, -1}}});
+    EXPECT_TRUE(second.secondField);
+    EXPECT_FALSE(second.damaged);
+    EXPECT_EQ(second.jobs[0].controls.get<H264DecodeParams>().dpb[3].reference_ts, 5000u);
 }
 
 TEST_F(H264, SliceBasedDeviceWithoutSliceParams) {

@@ -327,6 +327,121 @@ TEST_F(Mpeg2, TheEndOfTheSequenceIsNotOfTheSlice) {
     EXPECT_EQ(test::bytesOf(submission->jobs[0].bitstream), (std::vector<uint8_t>{0, 0, 1, 1, 0xaa}));
 }
 
+// ---- Streams as they come ----
+
+class Mpeg2Damaged : public Mpeg2 {
+protected:
+    Submission submit(const std::vector<std::vector<uint8_t>>& slices,
+                      const VAPictureParameterBufferMPEG2& picture = framePicture()) {
+        test::Client& client = clients.emplace_back();
+        client.input.target = target;
+        client.input.width = 1280;
+        client.input.height = 720;
+        client.picture(picture);
+        for (const auto& data : slices)
+            client.slice(VASliceParameterBufferMPEG2{}, data);
+        auto submission = mpeg2Codec.build(client.input, references, {}, state);
+        EXPECT_TRUE(submission) << submission.error().message;
+        return submission ? std::move(*submission) : Submission{};
+    }
+    static std::vector<uint8_t> at(uint8_t row, uint8_t data = 0x22) {
+        return {0, 0, 1, static_cast<uint8_t>(row + 1), data};
+    }
+    static std::vector<uint8_t> joined(const std::vector<std::vector<uint8_t>>& slices) {
+        std::vector<uint8_t> all;
+        for (const auto& slice : slices)
+            all.insert(all.end(), slice.begin(), slice.end());
+        return all;
+    }
+};
+
+TEST_F(Mpeg2Damaged, SlicesAreInOrderAndThereOnce) {
+    const std::vector<std::vector<uint8_t>> sorted{at(0), at(1), at(1, 0x44), at(2)}; // two slices in a row
+    for (const auto& sent :
+         {sorted, {at(1), at(1, 0x44), at(0), at(2)}, {at(0), at(1), at(1), at(1, 0x44), at(2), at(2)}}) {
+        const Submission submission = submit(sent);
+        EXPECT_EQ(test::bytesOf(submission.jobs.at(0).bitstream), joined(sorted));
+        EXPECT_FALSE(submission.damaged);
+    }
+}
+
+TEST_F(Mpeg2Damaged, ASliceThatIsNoneOfThisPictureIsLeftOut) {
+    for (const auto& other : std::vector<std::vector<uint8_t>>{at(36), {0, 0, 1, 0xb3, 9}, {0, 0, 1, 0, 9}, {7}}) {
+        const Submission submission = submit({at(0), other, at(35)});
+        EXPECT_EQ(test::bytesOf(submission.jobs.at(0).bitstream), joined({at(0), at(35)}));
+        EXPECT_TRUE(submission.damaged);
+    }
+    EXPECT_TRUE(submit({at(1)}).damaged) << "the first is missing";
+}
+
+TEST_F(Mpeg2Damaged, DamageComesFromWhatThePictureIsPredictedFrom) {
+    auto picture = framePicture(bidirectional);
+    picture.forward_reference_picture = older;
+    picture.backward_reference_picture = newer;
+    const Submission whole = submit({at(0)}, picture);
+    EXPECT_FALSE(whole.damaged);
+    EXPECT_EQ(whole.predictedFrom, (std::vector<VASurfaceID>{older, newer}));
+    EXPECT_TRUE(submit({at(0)}).predictedFrom.empty());
+    references.timestamps.erase(older);
+    const Submission lost = submit({at(0)}, picture);
+    EXPECT_TRUE(lost.damaged);
+    EXPECT_EQ(lost.predictedFrom, std::vector<VASurfaceID>{newer});
+    references.timestamps.clear();
+    references.latestPicture = 5000;
+    const auto last = submit({at(0)}, picture).jobs.at(0).controls.get<Mpeg2Picture>();
+    EXPECT_EQ(last.forward_ref_ts, 5000u);
+    EXPECT_EQ(last.backward_ref_ts, 5000u);
+}
+
+TEST_F(Mpeg2Damaged, ASecondFieldAlone) {
+    auto bottom = framePicture();
+    bottom.picture_coding_extension.bits.picture_structure = 2;
+    bottom.picture_coding_extension.bits.is_first_field = 0;
+    const Submission alone = submit({at(0)}, bottom);
+    EXPECT_FALSE(alone.firstField) << "nothing is to follow";
+    EXPECT_FALSE(alone.secondField);
+    EXPECT_TRUE(alone.damaged);
+    auto top = framePicture();
+    top.picture_coding_extension.bits.picture_structure = 1;
+    EXPECT_TRUE(submit({at(0)}, top).firstField) << "it left nothing behind";
+    EXPECT_TRUE(submit({at(0)}, top).firstField) << "the second was lost";
+    bottom.picture_coding_type = predicted;
+    references.timestamps[target] = 3000;
+    const Submission second = submit({at(0)}, bottom);
+    EXPECT_TRUE(second.secondField);
+    EXPECT_FALSE(second.damaged) << "it has its first field";
+}
+
+// 720 lines are 45 rows, or 46 of an interlaced frame (6.3.3): each frame shows which.
+TEST_F(Mpeg2Damaged, AProgressiveSequenceFollowsAnInterlacedOne) {
+    auto picture = framePicture();
+    picture.horizontal_size = 1280;
+    picture.vertical_size = 720;
+    const auto progressive = [&](uint8_t lastRow) {
+        const Submission submission = submit({at(0), at(lastRow)}, picture);
+        const auto sequence = submission.jobs.at(0).controls.get<Mpeg2Sequence>();
+        EXPECT_EQ(submission.codedWidth, 1280u);
+        EXPECT_EQ(submission.codedHeight, sequence.flags ? 720u : 736u);
+        return sequence.flags != 0;
+    };
+    EXPECT_TRUE(progressive(44));
+    EXPECT_FALSE(progressive(45));
+    EXPECT_FALSE(progressive(30)) << "its last slices are missing";
+    EXPECT_TRUE(progressive(44));
+}
+
+TEST_F(Mpeg2Damaged, TheEndOfASequenceEndsItsMatrices) {
+    VAIQMatrixBufferMPEG2 matrices{};
+    matrices.load_intra_quantiser_matrix = 1;
+    std::ranges::fill(matrices.intra_quantiser_matrix, uint8_t{99});
+    ASSERT_TRUE(build(framePicture(), &matrices));
+    const auto intraMatrix = [&](const std::vector<uint8_t>& slice) {
+        return submit({slice}).jobs.at(0).controls.get<Mpeg2Quantisation>().intra_quantiser_matrix[0];
+    };
+    EXPECT_EQ(intraMatrix({0, 0, 1, 1, 0x22, 0, 0, 1, 0xb7}), 99);
+    EXPECT_EQ(intraMatrix(at(0)), 8);
+}
+
 TEST_F(Mpeg2, Refusals) {
     struct {
         const char* what;

@@ -259,6 +259,10 @@ TEST_F(Vp8, References) {
     EXPECT_EQ(frame({.keyFrame = false}).last_frame_ts, 3000u);
     references.timestamps.erase(alternate);
     EXPECT_EQ(frame({.keyFrame = false}).alt_frame_ts, noTimestamp);
+    references.latestPicture = 4000; // what was decoded last
+    control = frame({.keyFrame = false});
+    EXPECT_EQ(control.last_frame_ts, 4000u);
+    EXPECT_EQ(control.alt_frame_ts, 4000u);
 }
 
 TEST_F(Vp8, MakesTheFrameTagThatClientsCutOff) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -303,17 +304,46 @@ TEST_F(Vp9, MissingReferences) {
     const auto control = frame({.kind = Header::Inter});
     EXPECT_EQ(control.last_frame_ts, 7000u);
     EXPECT_EQ(control.golden_frame_ts, 7000u);
-    surfaces[6] = VA_INVALID_SURFACE;
-    EXPECT_EQ(build({.kind = Header::Inter}).error().kind, ErrorKind::InvalidParameter);
+    EXPECT_FALSE(build({.kind = Header::Inter})->damaged) << "a client that names no surface knows why";
     surfaces[5] = target;
-    EXPECT_EQ(build({.kind = Header::Inter}).error().kind, ErrorKind::InvalidParameter);
+    EXPECT_TRUE(build({.kind = Header::Inter})->damaged);
     surfaces[5] = 99; // never decoded into
-    surfaces[6] = 26;
-    EXPECT_EQ(build({.kind = Header::Inter}).error().kind, ErrorKind::InvalidParameter);
+    const auto lost = build({.kind = Header::Inter});
+    EXPECT_TRUE(lost->damaged);
+    EXPECT_EQ(lost->predictedFrom, std::vector<VASurfaceID>{26});
+    surfaces[6] = VA_INVALID_SURFACE;
+    EXPECT_TRUE(build({.kind = Header::Inter})->damaged);
+    EXPECT_EQ(frame({.kind = Header::Inter}).alt_frame_ts, noTimestamp);
+    references.latestPicture = 9000; // what was decoded last
+    EXPECT_EQ(frame({.kind = Header::Inter}).last_frame_ts, 9000u);
+    EXPECT_EQ(frame({.kind = Header::Inter}).alt_frame_ts, 9000u);
+    const auto intra = build({.kind = Header::IntraOnly, .showFrame = false});
+    ASSERT_TRUE(intra);
+    EXPECT_FALSE(intra->damaged);
+    EXPECT_TRUE(intra->predictedFrom.empty());
+}
+
+// A surface that is asked for stays in the queue: so all eight are, whatever the frame itself predicts from.
+TEST_F(Vp9, AllSlotsAreLookedUp) {
+    class Asked : public test::FakeReferences {
+    public:
+        std::optional<uint64_t> timestamp(VASurfaceID surface) const override {
+            asked.insert(surface);
+            return FakeReferences::timestamp(surface);
+        }
+        mutable std::set<VASurfaceID> asked;
+    };
+    for (const auto kind : {Header::Key, Header::IntraOnly, Header::Inter}) {
+        frame({.kind = kind, .showFrame = kind != Header::IntraOnly});
+        Asked asking;
+        asking.timestamps = references.timestamps;
+        ASSERT_TRUE(vp9Codec.build(clients.back().input, asking, device, state));
+        EXPECT_EQ(asking.asked, std::set<VASurfaceID>(surfaces.begin(), surfaces.end()));
+    }
 }
 
 TEST_F(Vp9, ASizeChangesOnlyWithIntraFrames) {
-    EXPECT_EQ(build({.kind = Header::Inter}).error().kind, ErrorKind::Unsupported); // before any other frame
+    EXPECT_TRUE(build({.kind = Header::Inter})); // before any other frame
     frame({});
     frameWidth = 208;
     EXPECT_EQ(build({.kind = Header::Inter, .codedWidth = 208, .sizeFromReference = false}).error().kind,

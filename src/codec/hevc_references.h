@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#ifdef HAVE_UAPI_HEVC
+
+#include "codec/hevc_picture.h"
+
+// The reference picture set of an HEVC picture as the controls name it, and what stands in for pictures of it that are
+// not there. Clauses are those of Rec. ITU-T H.265.
+namespace v4l2_request::codec::hevc {
+
+// In a list of indices: no picture.
+inline constexpr uint8_t noPicture = 0xff;
+
+// Indices are into `entries`.
+struct Dpb {
+    std::vector<v4l2_hevc_dpb_entry> entries; // at most 15
+    std::array<uint8_t, 15> indexOf{};        // of each of VA-API's ReferenceFrames
+    std::array<bool, 15> missing{};           // of these: another picture stands in
+    std::vector<uint8_t> stCurrBefore;        // 8.3.2: closest first
+    std::vector<uint8_t> stCurrAfter;         // closest first
+    std::vector<uint8_t> ltCurr;              // in the order of the slice header
+};
+
+// How the device finds the picture of an entry.
+enum class FoundBy { Timestamp, OrderCount };
+
+Result<Dpb> buildDpb(const Picture& picture, VASurfaceID target, const References& references, FoundBy foundBy);
+
+// The surfaces that the picture is predicted from, and whether one of them is not what it was coded with.
+struct Prediction {
+    std::vector<VASurfaceID> from;
+    bool damaged = false;
+};
+Prediction predictionOf(const Picture& picture, const Dpb& dpb);
+
+} // namespace v4l2_request::codec::hevc
+
+#endif // HAVE_UAPI_HEVC
