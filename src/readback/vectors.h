@@ -56,11 +56,10 @@ READBACK_INLINE Halves upper(Halves a, Halves b) {
     return __builtin_shufflevector(a, b, 1, 3);
 }
 
-// Samples of 10 bits, so many in a group of so many bytes, from the lowest bit of a group on. A stretch is the least
-// number of groups that fill whole vectors.
-template <uint32_t groupSamples, uint32_t groupBytes>
+// Samples of 10 bits, so many in a group of so many bytes, from the lowest bit of a group on. A stretch is groups that
+// fill so many vectors.
+template <uint32_t groupSamples, uint32_t groupBytes, uint32_t vectors>
 struct Stretch {
-    static constexpr uint32_t vectors = groupSamples == 4 ? 2 : 3;
     static constexpr uint32_t samples = 8 * vectors;
     static constexpr uint32_t bytes = samples / groupSamples * groupBytes;
     static_assert(samples % groupSamples == 0);
@@ -89,7 +88,9 @@ struct Stretch {
 
     template <size_t... vector>
     READBACK_INLINE static void unpack(const uint8_t* stretch, uint8_t* to, std::index_sequence<vector...>) {
-        (store(to + 16 * vector, eight<vector>(stretch)), ...);
+        // All at once, then stored: processors that keep the order of instructions do not wait for each.
+        const Words all[] = {eight<vector>(stretch)...};
+        (store(to + 16 * vector, all[vector]), ...);
     }
     READBACK_TARGET static void unpack(const uint8_t* stretch, uint32_t count, uint8_t* to) {
         for (; count; count--, stretch += bytes, to += 2 * samples)
@@ -116,15 +117,16 @@ struct ByteTiles {
 struct PackedTiles {
     static constexpr uint32_t tiles = 2, bytes = 20; // a tile is a stretch: two rows of four in each vector
     READBACK_INLINE static void read(const uint8_t* from, uint8_t* to, size_t pitch) {
-        using Tile = Stretch<4, 5>;
+        using Tile = Stretch<4, 5, 2>;
         const auto a = reinterpret_cast<Halves>(Tile::eight<0>(from));
         const auto b = reinterpret_cast<Halves>(Tile::eight<0>(from + bytes));
-        store(to, lower(a, b));
-        store(to + pitch, upper(a, b));
         const auto aBelow = reinterpret_cast<Halves>(Tile::eight<1>(from));
         const auto bBelow = reinterpret_cast<Halves>(Tile::eight<1>(from + bytes));
-        store(to + 2 * pitch, lower(aBelow, bBelow));
-        store(to + 3 * pitch, upper(aBelow, bBelow));
+        const Halves rows[] = {lower(a, b), upper(a, b), lower(aBelow, bBelow), upper(aBelow, bBelow)};
+        store(to, rows[0]);
+        store(to + pitch, rows[1]);
+        store(to + 2 * pitch, rows[2]);
+        store(to + 3 * pitch, rows[3]);
     }
 };
 
@@ -142,7 +144,7 @@ inline uint32_t whole(uint32_t count, uint32_t step) {
 // Reads samples from the start of a group on, in whole groups, and tells how many it read.
 template <uint32_t groupSamples, uint32_t groupBytes>
 uint32_t unpack(const uint8_t* from, uint32_t samples, uint8_t* to) {
-    using Run = Stretch<groupSamples, groupBytes>;
+    using Run = Stretch<groupSamples, groupBytes, groupSamples == 4 ? 4 : 6>;
     const uint32_t read = whole(samples, Run::samples);
     Run::unpack(from, read / Run::samples, to);
     return read;
