@@ -22,16 +22,27 @@ VAAPI = '-init_hw_device vaapi=va:/dev/dri/renderD128 -hwaccel vaapi -hwaccel_ou
 class Heaps(InTheGuest):
     copied = (TOOL,)
 
-    def source(self, before='', device='rk3399', user=''):
+    def source(self, before='', device='rk3399', user='', arguments=()):
         """What each node of the device says of its memory."""
         tool = os.path.join(self.folder, os.path.basename(TOOL))
         done = self.guest(device, 'sh', '-c', f'{before}{user}{tool} --json',
-                          kind='--device' if device in ('visl', 'daedalus') else '--board', timeout=120)
+                          kind='--device' if device in ('visl', 'daedalus') else '--board', timeout=120,
+                          options=[word for argument in arguments for word in ('--module-arg', argument)])
         nodes = json.loads(done.stdout)['decoders'].values()
         return {(row['picture_memory']['source'], *row['picture_memory']['refused']) for row in nodes}
 
     def test_scattered_memory_for_a_device_with_an_iommu(self):
         self.assertEqual(self.source(), {('/dev/dma_heap/system',)})
+
+    def test_contiguous_memory_for_a_device_without(self):
+        ((source, refusal),) = self.source(arguments=('iommu=0', 'heap=linux,cma'))
+        self.assertEqual(source, '/dev/dma_heap/linux,cma')
+        self.assertRegex(refusal, r'^/dev/dma_heap/system: the device does not take its memory: VIDIOC_QBUF')
+
+    def test_scattered_memory_for_a_device_that_takes_none(self):
+        ((source, refusal),) = self.source(arguments=('iommu=0',))
+        self.assertEqual(source, OWN)
+        self.assertRegex(refusal, r'^/dev/dma_heap/system: the device does not take its memory: VIDIOC_QBUF')
 
     def test_a_machine_without_heaps(self):
         self.assertEqual(self.source('rm -r /dev/dma_heap; '), {(OWN,)})
