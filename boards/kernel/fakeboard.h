@@ -9,6 +9,7 @@
  *			 resets, parameters
  *   fakeboard_regs.c	 register blocks as memory; notes what the driver writes
  *   fakeboard_dma.c	 bus addresses, as behind an IOMMU
+ *   fakeboard_heap.c	 a dma-heap of contiguous memory
  *   fakeboard_job.c	 what happens between "start" and the interrupt
  *   fakeboard_log.c	 the job log, described in docs/fakeboard.md
  *   fakeboard_debugfs.c the log's text, and the files
@@ -98,6 +99,7 @@ u32 fb_map_crc(const struct fb_map *m, size_t off, size_t len);
 u32 fb_map_frame(const struct fb_map *m);
 void fb_map_set_frame(const struct fb_map *m, u32 job);
 void fb_frames_forget(void);
+int fb_heap_add(const char *name);
 
 /* ---- Engines */
 
@@ -201,7 +203,7 @@ extern struct list_head fb_units;
 extern struct mutex fb_lock;
 extern struct workqueue_struct *fb_queue;
 extern unsigned int fb_delay_ms, fb_fail_every, fb_hang_every, fb_fail_job, fb_pause_ms, fb_memory_mb;
-extern bool fb_stamp, fb_pattern, fb_logging;
+extern bool fb_stamp, fb_pattern, fb_logging, fb_iommu;
 
 void fb_pause_after(unsigned int jobs);
 void fb_job_start(struct fb_unit *u);

@@ -24,6 +24,8 @@
 #define BUS_END		0xdb000000U
 #define MAX_ORDER_HERE	8
 
+bool fb_iommu = true;
+
 static LIST_HEAD(maps);
 static DEFINE_SPINLOCK(maps_lock);	/* the list; under fb_lock nothing leaves it */
 unsigned int fb_memory_mb;
@@ -269,6 +271,16 @@ static int dma_sgtable(struct device *dev, struct sg_table *table, void *cpu, dm
 	return m ? sg_alloc_table_from_pages(table, m->pages, m->num_pages, 0, size, GFP_KERNEL) : -ENXIO;
 }
 
+static bool is_one_piece(const struct fb_map *m)
+{
+	unsigned int i;
+
+	for (i = 1; i < m->num_pages; i++)
+		if (page_to_pfn(m->pages[i]) != page_to_pfn(m->pages[0]) + i)
+			return false;
+	return true;
+}
+
 static int dma_map_list(struct device *dev, struct scatterlist *list, int nents, enum dma_data_direction dir,
 			unsigned long attrs)
 {
@@ -290,7 +302,8 @@ static int dma_map_list(struct device *dev, struct scatterlist *list, int nents,
 	for_each_sg_page(list, &page, nents, 0)
 		if (done < m->num_pages)
 			m->pages[done++] = sg_page_iter_page(&page);
-	if (done < m->num_pages || map_place(m)) {
+	/* Without an IOMMU, several pieces stay several, and no decoder has use for them. */
+	if (done < m->num_pages || (!fb_iommu && !is_one_piece(m)) || map_place(m)) {
 		map_free(m);
 		return -EINVAL;
 	}

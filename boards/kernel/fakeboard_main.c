@@ -50,6 +50,11 @@ module_param_named(pattern, fb_pattern, bool, 0644);
 MODULE_PARM_DESC(pattern, "fill each picture with a pattern (default: off)");
 module_param_named(log, fb_logging, bool, 0644);
 MODULE_PARM_DESC(log, "keep the job log (default: on)");
+module_param_named(iommu, fb_iommu, bool, 0644);
+MODULE_PARM_DESC(iommu, "decoders take scattered memory (default: on)");
+static char *heap;
+module_param(heap, charp, 0444);
+MODULE_PARM_DESC(heap, "name of a dma-heap of contiguous memory (default: there is none)");
 
 #define NUM_LINES	1024
 
@@ -155,6 +160,8 @@ static int board_probe(struct platform_device *pdev)
 	if (!fb_queue || !lines)
 		return -ENOMEM;
 	ret = add_units() ?: fb_regs_init();
+	if (!ret && heap)
+		ret = fb_heap_add(heap);
 	if (ret)
 		return ret;
 	resets.of_node = pdev->dev.of_node;
@@ -182,3 +189,5 @@ builtin_platform_driver(board_driver);
 
 MODULE_DESCRIPTION("Register blocks and memory without hardware, for user-mode Linux");
 MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("DMA_BUF");
+MODULE_IMPORT_NS("DMA_BUF_HEAP");

@@ -89,10 +89,12 @@ std::vector<ProfileReport> probeProfiles(const v4l2::Device& device, const Decod
 }
 
 // Why this codec of this device cannot be used, or the decoder, and what became of each profile.
-Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node, CodecReport& report) {
+Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node,
+                           const std::shared_ptr<MemorySource>& memory, CodecReport& report) {
     const codec::Codec& codec = *report.codec;
     Decoder decoder{.node = node, .codec = &codec};
     decoder.stallTimeout = stallTimeout(decoder.stallTimeout);
+    decoder.memory = memory;
     const auto fourccs = device.formats(v4l2::QueueType::Output);
     if (std::find(fourccs.begin(), fourccs.end(), codec.fourcc) == fourccs.end())
         return fail(ErrorKind::Unsupported, std::string("does not decode ") + codec.name);
@@ -128,9 +130,10 @@ ProbeReport::Node probeNode(const v4l2::DecoderNode& node, std::vector<Decoder>&
         report.fault = device.error().message;
         return report;
     }
+    const auto memory = std::make_shared<MemorySource>();
     for (const codec::Codec* codec : codec::registry()) {
         CodecReport& row = report.codecs.emplace_back(CodecReport{codec, {}, {}});
-        if (auto decoder = probeCodec(*device, node, row))
+        if (auto decoder = probeCodec(*device, node, memory, row))
             decoders.push_back(std::move(*decoder));
         else
             row.fault = decoder.error().message;

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "codec/codec.h"
+#include "decode/memory_source.h"
 #include "format/pixel_format.h"
 #include "v4l2/device.h"
 #include "v4l2/media_device.h"
@@ -25,6 +27,7 @@ struct Decoder {
     // A device that reports nothing for so long is stuck. Kernel watchdogs give up on a job after 2 s: theirs does less
     // harm. V4L2_REQUEST_TIMEOUT says how many seconds, for a decoder that is a program on a slow machine.
     std::chrono::seconds stallTimeout{5};
+    std::shared_ptr<MemorySource> memory; // of the node: the same for all of its codecs
 };
 
 // A profile that the driver knows, at one node.

@@ -44,26 +44,52 @@ bool waitForFences(int fd, os::Deadline deadline) {
     }
 }
 
-} // namespace
+// A file handle of its own, which has the format and no buffers.
+struct Asked {
+    v4l2::Device device;
+    NegotiatedFormat formats;
+};
 
-Result<std::shared_ptr<FrameMemory>> FrameMemory::allocate(const Decoder& decoder, const StreamFormat& format) {
+Result<Asked> ask(const Decoder& decoder, const StreamFormat& format) {
     auto device = v4l2::Device::open(decoder.node.videoPath);
     if (!device)
         return tl::unexpected(std::move(device).error());
     auto formats = negotiate(*device, decoder, format);
     if (!formats)
         return tl::unexpected(std::move(formats).error());
-    auto index = device->createBuffer(v4l2::QueueType::Capture, V4L2_MEMORY_MMAP, formats->capture);
+    return Asked{std::move(*device), *formats};
+}
+
+Result<std::vector<os::UniqueFd>> allocateFromNode(v4l2::Device& device, const v4l2::Format& capture) {
+    const auto index = device.createBuffer(v4l2::QueueType::Capture, V4L2_MEMORY_MMAP, capture);
     if (!index)
-        return tl::unexpected(std::move(index).error());
+        return tl::unexpected(index.error());
     std::vector<os::UniqueFd> fds;
-    for (uint32_t plane = 0; plane < formats->capture.planeCount; plane++) {
-        auto fd = device->exportBuffer(v4l2::QueueType::Capture, *index, plane);
+    for (uint32_t plane = 0; plane < capture.planeCount; plane++) {
+        auto fd = device.exportBuffer(v4l2::QueueType::Capture, *index, plane);
         if (!fd)
             return tl::unexpected(std::move(fd).error());
         fds.push_back(std::move(*fd));
     }
-    return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(fds), formats->layout));
+    return fds;
+}
+
+} // namespace
+
+Result<std::shared_ptr<FrameMemory>> FrameMemory::allocate(const Decoder& decoder, const StreamFormat& format) {
+    auto asked = ask(decoder, format);
+    if (!asked)
+        return tl::unexpected(std::move(asked).error());
+    auto fds = decoder.memory->allocate(asked->device, asked->formats.capture);
+    if (fds.empty()) {
+        auto own = ask(decoder, format).and_then([](Asked&& again) {
+            return allocateFromNode(again.device, again.formats.capture);
+        });
+        if (!own)
+            return tl::unexpected(std::move(own).error());
+        fds = std::move(*own);
+    }
+    return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(fds), asked->formats.layout));
 }
 
 Result<std::shared_ptr<FrameMemory>> FrameMemory::import(int fd, const Layout& layout) {

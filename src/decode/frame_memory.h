@@ -44,9 +44,9 @@ public:
         uint64_t flags_;
     };
 
-    // Has the decoder's own node allocate a CAPTURE buffer of this format and keeps it as a dma-buf: memory that the
-    // device can surely write, with the layout and the size that its driver wants. The file handle used for it is
-    // closed again.
+    // Memory that the device can surely write, with the layout and the size that its driver wants: from a heap whose
+    // memory it takes, or a CAPTURE buffer of the node's own, kept as a dma-buf. The file handle used for it is closed
+    // again.
     static Result<std::shared_ptr<FrameMemory>> allocate(const Decoder& decoder, const StreamFormat& format);
     // Memory of a client's own, which keeps its descriptor: a dma-buf that may be written and has room for the layout.
     static Result<std::shared_ptr<FrameMemory>> import(int fd, const Layout& layout);

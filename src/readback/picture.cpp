@@ -1,97 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "readback/picture.h"
 
-#include <bit>
-#include <cstring>
 #include <string>
 #include <utility>
+
+#include "readback/samples.h"
 
 namespace v4l2_request::readback {
 
 namespace {
-
-using Packing = Arrangement::Packing;
-
-// A run of packed samples, which starts at the first sample of a group. All forms read exactly the bytes of the groups
-// that they need, and write 16 bits a sample with the value at the top, as P010 has it.
-template <Packing packing>
-struct Samples;
-
-// Bytes as they are: "samples" are whatever the plane is made of.
-template <>
-struct Samples<Packing::None> {
-    static constexpr uint32_t bytesOut = 1;
-    static void read(const uint8_t* from, uint32_t first, uint32_t count, uint8_t* to) {
-        std::memcpy(to, from + first, count);
-    }
-};
-
-// What is loaded and stored below is little endian, as the formats are.
-static_assert(std::endian::native == std::endian::little);
-
-template <typename Word>
-Word load(const uint8_t* from) {
-    Word word;
-    std::memcpy(&word, from, sizeof(word));
-    return word;
-}
-
-template <typename Word>
-void store(uint8_t* to, Word word) {
-    std::memcpy(to, &word, sizeof(word));
-}
-
-// Walks over samples that are packed in groups: single ones up to a whole group, whole groups, single ones again.
-template <uint32_t groupSamples, uint32_t groupBytes, typename One, typename Group>
-void readGroups(const uint8_t* from, uint32_t first, uint32_t count, uint8_t* to, One one, Group group) {
-    from += first / groupSamples * groupBytes;
-    uint32_t at = first % groupSamples;
-    for (; at && count; count--, to += 2) {
-        store(to, one(from, at));
-        if (++at == groupSamples) {
-            at = 0;
-            from += groupBytes;
-        }
-    }
-    for (; count >= groupSamples; count -= groupSamples, from += groupBytes, to += 2 * groupSamples)
-        group(from, to);
-    for (; at < count; at++, to += 2)
-        store(to, one(from, at));
-}
-
-// Sample n of a group of four starts at bit 2n of byte n.
-template <>
-struct Samples<Packing::FourInFiveBytes> {
-    static constexpr uint32_t bytesOut = 2;
-    static uint16_t one(const uint8_t* group, uint32_t at) {
-        return static_cast<uint16_t>((load<uint16_t>(group + at) << (6 - 2 * at)) & 0xffc0);
-    }
-    // All four in one register: 40 bits become twice 20, then four times 10.
-    static void four(const uint8_t* group, uint8_t* out) {
-        const uint64_t low = load<uint32_t>(group), top = group[4];
-        const uint64_t halves = (low & 0xfffff) | (low >> 20 | top << 12) << 32;
-        store(out, (halves & 0x000003ff000003ff) << 6 | (halves & 0x000ffc00000ffc00) << 12);
-    }
-    static void read(const uint8_t* from, uint32_t first, uint32_t count, uint8_t* to) {
-        readGroups<4, 5>(from, first, count, to, one, four);
-    }
-};
-
-template <>
-struct Samples<Packing::ThreeInFourBytes> {
-    static constexpr uint32_t bytesOut = 2;
-    static uint16_t one(const uint8_t* group, uint32_t at) {
-        return static_cast<uint16_t>((load<uint32_t>(group) >> 10 * at & 0x3ff) << 6);
-    }
-    static void three(const uint8_t* group, uint8_t* out) {
-        const auto word = load<uint32_t>(group);
-        store(out, (word & 0x3ff) << 6 | (word & 0xffc00) << 12);
-        store(out + 4, static_cast<uint16_t>(word >> 14 & 0xffc0));
-    }
-    static void read(const uint8_t* from, uint32_t first, uint32_t count, uint8_t* to) {
-        readGroups<3, 4>(from, first, count, to, one, three);
-    }
-};
 
 // A part of one plane, in units of Samples::bytesOut bytes and in rows.
 struct Part {
@@ -99,51 +16,117 @@ struct Part {
     uint32_t firstRow, rows;
 };
 
+// Where a part goes.
+struct Target {
+    uint8_t* data;
+    uint32_t pitch;
+    Target at(uint32_t bytes, uint32_t row) const { return {data + bytes + size_t{row} * pitch, pitch}; }
+};
+
 template <Arrangement memory>
-void readWholeRows(const uint8_t* plane, uint32_t pitch, const Part& part, uint8_t* to, uint32_t toPitch) {
+void readWholeRows(const uint8_t* plane, uint32_t pitch, const Part& part, Target to) {
     plane += size_t{part.firstRow} * pitch;
-    for (uint32_t row = 0; row < part.rows; row++, plane += pitch, to += toPitch)
-        Samples<memory.packing>::read(plane, part.first, part.count, to);
+    for (uint32_t row = 0; row < part.rows; row++, plane += pitch, to.data += to.pitch)
+        Samples<memory.packing>::read(plane, part.first, part.count, to.data);
 }
 
-// One row after the other, across the tiles that it runs through.
+// A plane in tiles of so many rows (0: columns with all rows).
 template <Arrangement memory, uint32_t tileRows>
-void readTiles(const uint8_t* plane, uint32_t pitch, const Part& part, uint8_t* to, uint32_t toPitch) {
-    using Run = Samples<memory.packing>;
-    constexpr uint32_t wide = memory.tileSamples(1);
-    const size_t nextTile = size_t{memory.tileBytes} * (tileRows ? tileRows : pitch);
-    for (uint32_t n = 0; n < part.rows; n++, to += toPitch) {
-        const uint32_t row = part.firstRow + n;
-        const uint8_t* from = plane;
-        if constexpr (tileRows != 0)
-            from += size_t{row / tileRows} * tileRows * pitch + size_t{row % tileRows} * memory.tileBytes;
+class Tiles {
+public:
+    Tiles(const uint8_t* plane, uint32_t pitch)
+        : plane_(plane), pitch_(pitch), nextTile_(size_t{memory.tileBytes} * (tileRows ? tileRows : pitch)) {}
+
+    void read(const Part& part, Target to) const {
+        if constexpr (tileRows == 0)
+            readRows(part, to);
         else
-            from += size_t{row} * memory.tileBytes;
-        from += part.first / wide * nextTile;
-        uint8_t* out = to;
-        uint32_t left = part.count;
-        if (const uint32_t within = part.first % wide) {
-            const uint32_t count = std::min(wide - within, left);
-            Run::read(from, within, count, out);
-            out += size_t{count} * Run::bytesOut;
-            left -= count;
-            from += nextTile;
-        }
-        for (; left >= wide; left -= wide, from += nextTile, out += wide * Run::bytesOut)
-            Run::read(from, 0, wide, out);
-        if (left)
-            Run::read(from, 0, left, out);
+            for (uint32_t done = 0, rows = 0; done < part.rows; done += rows) {
+                const uint32_t row = part.firstRow + done;
+                rows = std::min(tileRows - row % tileRows, part.rows - done);
+                readBand({part.first, part.count, row, rows}, to.at(0, done));
+            }
     }
-}
+
+private:
+    using Run = Samples<memory.packing>;
+    static constexpr uint32_t wide = memory.tileSamples(1); // of a row of a tile
+
+    // The row of a tile.
+    const uint8_t* at(uint32_t tile, uint32_t row) const {
+        const uint8_t* from = plane_ + tile * nextTile_;
+        if constexpr (tileRows == 0)
+            return from + size_t{row} * memory.tileBytes;
+        else
+            return from + size_t{row / tileRows} * tileRows * pitch_ + size_t{row % tileRows} * memory.tileBytes;
+    }
+
+    // One row after the other, across the tiles that it runs through.
+    void readRows(const Part& part, Target to) const {
+        for (uint32_t n = 0; n < part.rows; n++, to.data += to.pitch) {
+            const uint8_t* from = at(part.first / wide, part.firstRow + n);
+            uint8_t* out = to.data;
+            uint32_t left = part.count;
+            if (const uint32_t within = part.first % wide) {
+                const uint32_t count = std::min(wide - within, left);
+                Run::read(from, within, count, out);
+                out += size_t{count} * Run::bytesOut;
+                left -= count;
+                from += nextTile_;
+            }
+            for (; left >= wide; left -= wide, from += nextTile_, out += wide * Run::bytesOut)
+                Run::read(from, 0, wide, out);
+            if (left)
+                Run::read(from, 0, left, out);
+        }
+    }
+
+    // A part of one row of tiles: most of it in whole tiles, what is left and right of them by rows.
+    void readBand(const Part& band, Target to) const {
+        const uint32_t left = std::min((wide - band.first % wide) % wide, band.count);
+        const auto piece = [&](uint32_t from, uint32_t end) {
+            return Part{band.first + from, end - from, band.firstRow, band.rows};
+        };
+        readRows(piece(0, left), to);
+        const uint32_t right = left + readWholeTiles(piece(left, band.count), to.at(left * Run::bytesOut, 0));
+        readRows(piece(right, band.count), to.at(right * Run::bytesOut, 0));
+    }
+
+    // Reads from the start of a tile on, and tells how many samples of each row it read.
+    uint32_t readWholeTiles(const Part& part, Target to) const {
+        const uint8_t* from = at(part.first / wide, part.firstRow);
+        if constexpr (tileRows == 4 && wide == 4) {
+            using Kind = std::conditional_t<memory.packing == Packing::None, vectors::ByteTiles, vectors::PackedTiles>;
+            return part.rows == 4 ? wide * vectors::readTiles<Kind>(from, part.count / wide, to.data, to.pitch) : 0;
+        } else {
+            // So many neighbours together that each row writes a few cache lines, and their memory is still in the
+            // cache for the next row. (Measured: 64, 128 and 512 bytes are slower, and so are whole rows.)
+            constexpr uint32_t tiles = std::max(256 / memory.tileBytes, 1), width = tiles * wide;
+            const uint32_t steps = part.count / width;
+            for (uint32_t step = 0; step < steps; step++)
+                for (uint32_t row = 0; row < part.rows; row++) {
+                    const uint8_t* start = from + step * tiles * nextTile_ + size_t{row} * memory.tileBytes;
+                    const Target line = to.at(step * width * Run::bytesOut, row);
+                    for (uint32_t tile = 0; tile < tiles; tile++)
+                        Run::read(start + tile * nextTile_, 0, wide, line.data + tile * wide * Run::bytesOut);
+                }
+            return steps * width;
+        }
+    }
+
+    const uint8_t* plane_;
+    uint32_t pitch_;
+    size_t nextTile_;
+};
 
 template <Arrangement memory>
-void readPlane(unsigned index, const uint8_t* plane, uint32_t pitch, const Part& part, uint8_t* to, uint32_t toPitch) {
+void readPlane(unsigned index, const uint8_t* plane, uint32_t pitch, const Part& part, Target to) {
     if constexpr (!memory.tileBytes)
-        readWholeRows<memory>(plane, pitch, part, to, toPitch);
+        readWholeRows<memory>(plane, pitch, part, to);
     else if (index == 0)
-        readTiles<memory, memory.tileRows[0]>(plane, pitch, part, to, toPitch);
+        Tiles<memory, memory.tileRows[0]>(plane, pitch).read(part, to);
     else
-        readTiles<memory, memory.tileRows[1]>(plane, pitch, part, to, toPitch);
+        Tiles<memory, memory.tileRows[1]>(plane, pitch).read(part, to);
 }
 
 template <size_t row>
@@ -155,7 +138,8 @@ void readFormat(const uint8_t* memory, const Layout& layout, const Rectangle& ar
     for (unsigned i = 0; i < format.planeCount; i++) {
         const Part part{format.rowSamples(i, area.x) * unit, format.rowSamples(i, area.width) * unit,
                         area.y / format.planes[i].vertical, format.rows(i, area.height)};
-        readPlane<arrangement>(i, memory + layout.offsets[i], layout.pitches[i], part, to.data[i], to.pitches[i]);
+        readPlane<arrangement>(i, memory + layout.offsets[i], layout.pitches[i], part,
+                               Target{to.data[i], to.pitches[i]});
     }
 }
 

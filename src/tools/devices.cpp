@@ -8,6 +8,7 @@
 #include <va/va_str.h>
 
 #include "codec/codec.h"
+#include "decode/frame_memory.h"
 #include "format/pixel_format.h"
 #include "tools/report.h"
 #include "util/log.h"
@@ -187,6 +188,26 @@ const codec::Codec* codecOf(uint32_t fourcc) {
     return found == all.end() ? nullptr : *found;
 }
 
+// Where the memory of pictures comes from: a large one is asked for, as a client would.
+Json describeMemory(const decode::ProbeReport& report, const v4l2::DecoderNode& node) {
+    Json result = Json::object();
+    for (const decode::Decoder& decoder : report.decoders) {
+        if (decoder.node.videoPath != node.videoPath)
+            continue;
+        const auto picture = decode::FrameMemory::allocate(decoder, {.width = std::min(decoder.sizes.maxWidth, 1920u),
+                                                                     .height = std::min(decoder.sizes.maxHeight, 1080u),
+                                                                     .sequence = {}});
+        const auto [heap, refusals] = decoder.memory->report();
+        if (!picture)
+            result["fault"] = picture.error().message;
+        else
+            result["source"] = heap.empty() ? "the device's own buffers: the CPU may read them slowly" : heap;
+        result["refused"] = refusals;
+        break;
+    }
+    return result;
+}
+
 Json describeNode(const decode::ProbeReport::Node& row, const decode::ProbeReport& report) {
     Json result = {
         {"driver", row.node.driver}, {"media", row.node.mediaPath}, {"access", describeAccess(row.node.videoPath)}};
@@ -215,6 +236,7 @@ Json describeNode(const decode::ProbeReport::Node& row, const decode::ProbeRepor
     for (const decode::CodecReport& codec : row.codecs)
         codecs[codec.codec->name] = describeCodec(*device, codec, report, row.node);
     result["codecs"] = codecs;
+    result["picture_memory"] = describeMemory(report, row.node);
     return result;
 }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <cstring>
+
 #include <va/va_drmcommon.h>
 
 #include "va/entry_points.h"
@@ -50,10 +52,9 @@ Status createBuffer(Driver& driver, VAContextID contextId, VABufferType type, un
     buffer->type = type;
     buffer->elementSize = size;
     buffer->elements = elements;
+    buffer->data = Storage(bytes);
     if (data)
-        buffer->data.assign(static_cast<uint8_t*>(data), static_cast<uint8_t*>(data) + bytes);
-    else
-        buffer->data.resize(bytes);
+        std::memcpy(buffer->data.data(), data, bytes);
     *id = driver.buffers.add(std::move(buffer));
     return {};
 }

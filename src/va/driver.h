@@ -18,6 +18,7 @@
 #include "util/log.h"
 #include "va/object_table.h"
 #include "va/status.h"
+#include "va/storage.h"
 
 namespace v4l2_request::va {
 
@@ -33,7 +34,7 @@ struct Buffer {
     VABufferType type;
     uint32_t elementSize; // bytes
     uint32_t elements;
-    std::vector<uint8_t> data; // empty for a derived image
+    Storage data; // empty for a derived image
 
     // A derived image: the surface's own memory, in view while mapped.
     std::shared_ptr<decode::Surface> surface;
@@ -125,6 +126,7 @@ struct Driver {
     ObjectTable<decode::Surface, 4> surfaces;
     ObjectTable<Buffer, 8> buffers;
     ObjectTable<Image, 16> images;
+    SpareStorage imageStorage;
 
 private:
     std::atomic<const decode::Decoder*> recent_ = nullptr; // among the decoders

@@ -77,7 +77,7 @@ Status createImage(Driver& driver, VAImageFormat* format, int width, int height,
         return {VA_STATUS_ERROR_ALLOCATION_FAILED, strprintf("an image of %dx%d", width, height)};
     const Layout layout = Layout::linear(*pixels, columns, allRows, pitch, 0);
     auto buffer = std::make_shared<Buffer>();
-    buffer->data.resize(layout.size);
+    buffer->data = driver.imageStorage.take(layout.size);
     publish(driver, describe(layout, columns, rows), std::move(buffer), *image);
     return {};
 }
@@ -113,7 +113,10 @@ Status destroyImage(Driver& driver, VAImageID id) {
     const auto image = driver.images.remove(id);
     if (!image)
         return noImage(id);
-    driver.buffers.remove(image->description.buf);
+    // Storage that another thread is still in is not used again.
+    if (const auto buffer = driver.buffers.remove(image->description.buf);
+        buffer && buffer == image->buffer && image.use_count() == 1 && buffer.use_count() == 2)
+        driver.imageStorage.give(std::move(buffer->data));
     return {};
 }
 

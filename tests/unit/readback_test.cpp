@@ -89,9 +89,9 @@ const Case cases[] = {
      [](std::span<uint8_t> memory, unsigned plane, uint32_t column, uint32_t row, unsigned value) {
          putBits(memory.subspan((plane ? 256 * 66 : 0) + row * 256), size_t{column} * 10, 10, value);
      }},
-    {"NV12_32L32", V4L2_PIX_FMT_NV12_32L32, 192, 96, 192, 192 * 96 + 192 * 64, tiled(192 * 96, 192, 32, 32, 32)},
+    {"NV12_32L32", V4L2_PIX_FMT_NV12_32L32, 352, 96, 352, 352 * 96 + 352 * 64, tiled(352 * 96, 352, 32, 32, 32)},
     {"NV12_4L4", V4L2_PIX_FMT_NV12_4L4, 176, 72, 176, 176 * 72 + 176 * 36, tiled(176 * 72, 176, 4, 4, 4)},
-    {"MM21", V4L2_PIX_FMT_MM21, 176, 96, 176, 176 * 96 + 176 * 48, tiled(176 * 96, 176, 16, 32, 16)},
+    {"MM21", V4L2_PIX_FMT_MM21, 336, 96, 336, 336 * 96 + 336 * 48, tiled(336 * 96, 336, 16, 32, 16)},
     // 4x4 samples are 20 bytes, one row after the other
     {"NV15_4L4", V4L2_PIX_FMT_NV15_4L4, 176, 72, 220, 220 * 72 + 220 * 36,
      [](std::span<uint8_t> memory, unsigned plane, uint32_t column, uint32_t row, unsigned value) {
@@ -148,6 +148,10 @@ TEST_P(Readback, GivesEverySampleBack) {
         {0, 0, 1, 1},
         {0, 0, test.width - 3, test.height - 1},
         {2, 2, 33, 31},
+        {2, 4, test.width - 7, test.height - 9},
+        {4, 0, test.width - 6, 4},
+        {10, 6, 31, test.height - 6},
+        {0, 2, test.width, 1},
         {6, 34, 1, 5},
         {98, 30, 70, 36},
         {test.width - 2, test.height - 2, 2, 2},
