@@ -140,12 +140,13 @@ def replace_file(path, data):
 def software(stream, version):
     """What FFmpeg decodes in software: {"frames": ["BYTES:MD5"], "md5": of all, "log"}; by content and version."""
     digest = hashlib.sha256(
-        '\0'.join((file_md5(stream.path), version, stream.format, 'recipe 2')).encode()
+        '\0'.join((file_md5(stream.path), version, stream.format, 'recipe 3')).encode()
     ).hexdigest()[:24]
     path = os.path.join(cache_dir(), f'software-{digest}.json')
     if os.path.exists(path):
         with open(path, encoding='utf-8') as file:
             return json.load(file)
+    # Pictures as they are coded: a display matrix is for who shows them, and no decoder's part.
     # The ranges keep yuvj420p as it is; hardware surfaces have no range of their own.
     filters = f'scale=in_range=tv:out_range=tv,format={stream.format}'
     with tempfile.NamedTemporaryFile(suffix='.md5') as whole:
@@ -160,6 +161,7 @@ def software(stream, version):
                 'error',
                 '-threads',
                 '1',
+                '-noautorotate',
                 '-i',
                 stream.path,
                 *options,
