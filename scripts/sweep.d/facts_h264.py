@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Facts of H.264 pictures, fields each for itself (facts.py). Clauses are those of Rec. ITU-T H.264."""
 
+import contextlib
 import re
 
 from h264_rewrite import BitReader, read_scaling, without_trailing
@@ -8,6 +9,7 @@ from picture import Picture
 
 SLICE, IDR, SPS, PPS = 1, 5, 7, 8
 HIGH = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
+DAMAGED = ValueError, KeyError, IndexError  # what is damaged is not found, and so not explained
 HEADER = 200  # bytes, in which a slice header is read up to its marking
 BASELINE, CONSTRAINED = 66, 0x40
 KINDS = 'pbipi'  # of slice_type modulo 5: SP counts as P, SI as I
@@ -188,29 +190,35 @@ class Sequence:
 
 
 def read(stream):
-    """The pictures, in the order of the stream."""
+    """The pictures, in the order of the stream. Pictures before the first parameter sets have those: demuxers look ahead."""
+    units = [unit for unit in re.split(rb'\x00*\x00\x00\x01', stream)[1:] if unit]
     sps_of, pps_of, groups, last = {}, {}, [], None
-    for nal in re.split(rb'\x00*\x00\x00\x01', stream)[1:]:
-        kind = nal[0] & 31 if nal else 0
-        head = nal[: HEADER if kind in (SLICE, IDR) else None].replace(b'\x00\x00\x03', b'\x00\x00')
-        try:
-            if kind == SPS:
-                sps = Sps(BitReader(head[1:]))
-                sps_of[sps.id] = sps
-            elif kind == PPS:
-                pps = Pps(BitReader(head[1:]))
-                pps_of[pps.id] = pps
-            elif kind in (SLICE, IDR):
-                header = Slice(head, pps_of, sps_of)
+
+    def parameters(unit):
+        kind = unit[0] & 31
+        if kind in (SPS, PPS):
+            made = (Sps if kind == SPS else Pps)(BitReader(unescaped(unit)[1:]))
+            (sps_of if kind == SPS else pps_of)[made.id] = made
+
+    for unit in units[::-1]:
+        with contextlib.suppress(*DAMAGED):
+            parameters(unit)
+    for unit in units:
+        with contextlib.suppress(*DAMAGED):
+            parameters(unit)
+            if unit[0] & 31 in (SLICE, IDR):
+                header = Slice(unescaped(unit[:HEADER]), pps_of, sps_of)
                 if header.begins_picture(last):
                     groups.append(([], []))
                 groups[-1][0].append(header)
-                groups[-1][1].append(nal)
+                groups[-1][1].append(unit)
                 last = header
-        except (ValueError, KeyError, IndexError):
-            continue  # damaged: what belongs to it is not found, and so not explained
     sequence = Sequence()
     return [make_picture(sequence.facts(slices), slices, nals) for slices, nals in groups]
+
+
+def unescaped(unit):
+    return unit.replace(b'\x00\x00\x03', b'\x00\x00')
 
 
 def make_picture(facts, slices, nals):

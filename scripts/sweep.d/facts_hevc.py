@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Facts of HEVC pictures (facts.py). Clauses are those of Rec. ITU-T H.265."""
 
+import contextlib
 import re
 
 import hevc_sets
@@ -39,48 +40,69 @@ class Pps:
         # Whether each element that the flag guards is what it is inferred to be without it (7.4.3.3.1).
         self.deblocking_as_inferred = not (override or disabled or any(offsets))
 
-    def for_slices(self):
-        """What hevc_sets needs of it."""
-        return self.sps, self.output_flag, self.extra_bits
-
 
 def read(stream):
-    """The pictures of the base layer, in the order of the stream."""
-    sps_of, pps_of, groups = {}, {}, []
-    first, irap_seen = None, False
-    for nal in re.split(rb'\x00*\x00\x00\x01', stream)[1:]:
-        if len(nal) < 3 or (nal[0] & 1) << 5 | nal[1] >> 3:
-            continue
-        kind = nal[0] >> 1 & 63
-        start = nal[: hevc_sets.HEADER if kind <= hevc_sets.LAST_SLICE else None].replace(b'\x00\x00\x03', b'\x00\x00')
-        try:
-            if kind == hevc_sets.SPS:
-                sps = hevc_sets.Sps(BitReader(start[2:]))
-                sps_of[sps.id] = sps
-            elif kind == hevc_sets.PPS:
-                pps = Pps(BitReader(start[2:]))
-                pps_of[pps.id] = pps
-            elif kind <= hevc_sets.LAST_SLICE:
-                if start[2] >> 7:
-                    irap = hevc_sets.FIRST_IRAP <= kind <= hevc_sets.LAST_IRAP
-                    irap_seen |= irap
-                    needed = hevc_sets.sets_of_slice(start, kind, {key: each.for_slices() for key, each in pps_of.items()},
-                                                     sps_of)
-                    reader = BitReader(start[2:])
-                    reader.u(2 if irap else 1)
-                    pps = pps_of[reader.ue()]
-                    sps = sps_of[pps.sps]
-                    first = first or sps
-                    groups.append((facts(sps, pps, first, irap_seen, irap), needed, []))
-                groups[-1][2].append(nal)
-        except (ValueError, KeyError, IndexError):
-            continue  # damaged: what belongs to it is not found, and so not explained
-    starts_elsewhere = bool(groups) and 'before-irap' in groups[0][0]
-    return [
-        Picture(words | ({'starts-without-irap'} if starts_elsewhere else set()),
-                b''.join(b'\x00\x00\x01' + nal for nal in nals), *nals, needed=needed)
-        for words, needed, nals in groups
-    ]
+    """The pictures of the base layer, in the order of the stream.
+
+    Pictures before the first parameter sets have those: FFmpeg's demuxers look ahead for them."""
+    units = [unit for unit in re.split(rb'\x00*\x00\x00\x01', stream)[1:] if len(unit) > 2 and not layer_of(unit)]
+    state = State()
+    for unit in units[::-1]:
+        state.parameters(unit)
+    for unit in units:
+        state.parameters(unit)
+        state.slice(unit)
+    return state.pictures()
+
+
+def layer_of(unit):
+    return (unit[0] & 1) << 5 | unit[1] >> 3
+
+
+class State:
+    """Parameter sets, and what is known of the pictures so far. What is damaged is not found, and so not explained."""
+
+    def __init__(self):
+        self.sps_of, self.pps_of, self.groups = {}, {}, []
+        self.first, self.irap_seen = None, False
+
+    def parameters(self, unit):
+        kind = unit[0] >> 1 & 63
+        if kind in (hevc_sets.SPS, hevc_sets.PPS):
+            with contextlib.suppress(ValueError, KeyError, IndexError):
+                made = (hevc_sets.Sps if kind == hevc_sets.SPS else Pps)(BitReader(unescaped(unit)))
+                (self.sps_of if kind == hevc_sets.SPS else self.pps_of)[made.id] = made
+
+    def slice(self, unit):
+        kind = unit[0] >> 1 & 63
+        if kind > hevc_sets.LAST_SLICE:
+            return
+        with contextlib.suppress(ValueError, KeyError, IndexError):
+            if unit[2] >> 7:
+                self.begin(unescaped(unit[: hevc_sets.HEADER]), kind)
+            self.groups[-1][2].append(unit)
+
+    def begin(self, body, kind):
+        """A picture, by its first slice segment."""
+        irap = hevc_sets.FIRST_IRAP <= kind <= hevc_sets.LAST_IRAP
+        self.irap_seen |= irap
+        reader = BitReader(body)
+        reader.u(2 if irap else 1)
+        pps = self.pps_of[reader.ue()]
+        sps = self.sps_of[pps.sps]
+        self.first = self.first or sps
+        needed = hevc_sets.sets_of_slice(body, kind, pps, sps)
+        self.groups.append((facts(sps, pps, self.first, self.irap_seen, irap), needed, []))
+
+    def pictures(self):
+        whole = {'starts-without-irap'} if self.groups and 'before-irap' in self.groups[0][0] else set()
+        return [Picture(words | whole, b''.join(b'\x00\x00\x01' + unit for unit in units), *units, needed=needed)
+                for words, needed, units in self.groups]
+
+
+def unescaped(unit):
+    """Without the header, and without emulation prevention."""
+    return unit[2:].replace(b'\x00\x00\x03', b'\x00\x00')
 
 
 def facts(sps, pps, first, irap_seen, irap):

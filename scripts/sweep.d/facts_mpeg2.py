@@ -19,8 +19,8 @@ def read(stream):
 
     def end():
         nonlocal references, first_field, seen_fields
-        if slices is None or not slices:
-            return
+        if not slices or not size:
+            return  # nothing, or nothing that can be decoded: its sequence header is not there
         second = structure != FRAME and first_field is not None and first_field != structure
         facts = {kind, '4:2:0'} if chroma == 1 else {kind}
         missing = {'i': 0, 'p': 1, 'b': 2}[kind] - references
@@ -33,7 +33,7 @@ def read(stream):
         facts |= {'field'} if structure != FRAME else set()
         facts |= {'fields-so-far'} if seen_fields else set()
         facts |= {'size-changed'} if size != first_size else set()
-        facts |= {'small'} if min(size or (0, 0)) < 48 else set()
+        facts |= {'small'} if min(size) < 48 else set()
         first_field = structure if structure != FRAME and not second else None
         if kind != 'b' and first_field is None:
             references += 1

@@ -84,16 +84,15 @@ def set_size(reader, index, sizes, in_slice=False):
     return count, None
 
 
-def sets_of_slice(nal, kind, pps_of, sps_of):
+def sets_of_slice(body, kind, pps, sps):
     """Of the first slice segment of a picture (7.3.6.1): names of the sets as in a job log's table, or none."""
-    reader = BitReader(nal[2:])
+    reader = BitReader(body)
     reader.u(1)
     if FIRST_IRAP <= kind <= LAST_IRAP:
         reader.u(1)
-    sps_id, output_flag, extra_bits = pps_of[reader.ue()]
-    sps = sps_of[sps_id]
-    reader.u(extra_bits), reader.ue()
-    reader.u(output_flag + 2 * sps.separate_planes)
+    reader.ue()
+    reader.u(pps.extra_bits), reader.ue()
+    reader.u(pps.output_flag + 2 * sps.separate_planes)
     if kind in IDR:
         return set()
     reader.u(sps.log2_poc_lsb)
