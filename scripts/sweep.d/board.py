@@ -5,12 +5,10 @@ A job is what the hardware has at its start: all registers that were written so 
 a table, a field is a word of 4 bytes, named by the register that points at or before it."""
 
 import collections
-import fnmatch
 import re
 import zlib
 
 import hevc_sets
-import streams as library
 from differences import Differences, Job, pairs
 
 EXCEPTIONS = 'board_exceptions.tsv'
@@ -51,17 +49,26 @@ HEVC_SETS = (
 )
 TOLD_SETS = ('vdpu381', 'vdpu383')
 QUANTISERS = (Records(64, 2, '.luma'), Records(64, 2, '.chroma', start=128))
-HANTRO_H264 = (Records(4, 34, '.poc', start=3680), Records(480, 1, '.scaling_list', start=3816))
+SCALING_LISTS = (Records(96, 1, '.scaling_4x4'), Records(384, 1, '.scaling_8x8', start=96))
+HANTRO_H264 = (
+    Records(4, 34, '.poc', start=3680),
+    Records(96, 1, '.scaling_4x4', start=3816),
+    Records(384, 1, '.scaling_8x8', start=3912),
+)
 RECORDS = {
     ('vdpu1', 'h264', '0x4a0'): HANTRO_H264,
     ('vdpu2', 'h264', '0x4f4'): HANTRO_H264,
     ('g1', 'h264', '0x0a0'): HANTRO_H264,
-    ('rkvdec', 'h264', 'cabac_table'): (Records(608, 1, '.scaling_list', start=3712),),
+    ('rkvdec', 'h264', 'cabac_table'): (
+        Records(96, 1, '.scaling_4x4', start=3712),
+        Records(384, 1, '.scaling_8x8', start=3808),
+    ),
     ('vdpu1', 'mpeg2', '0x4a0'): QUANTISERS,
     ('vdpu2', 'mpeg2', '0x4f4'): QUANTISERS,
     ('g1', 'mpeg2', '0x0a0'): QUANTISERS,
     ('rkvdec', 'h264', 'pps'): (Records(32, 256),),
-    ('vdpu381', 'h264', 'function+0x2d0'): (Records(480, 1, '.scaling_list'),),
+    ('vdpu381', 'h264', 'function+0x2d0'): SCALING_LISTS,
+    ('vdpu383', 'h264', 'scaling_list'): SCALING_LISTS,
     ('vdpu381', 'h264', 'pps'): (Records(48, 256),),
     ('vdpu383', 'h264', 'pps'): (Records(176, 256),),
     ('rkvdec', 'hevc', 'pps'): (Records(80, 64),),
@@ -176,7 +183,10 @@ def read(path, _codec=None):
 
 
 def differing(ours, theirs, codec):
-    """(field, value of ours, of theirs) of all that is not equal in two jobs."""
+    """(field, value of ours, of theirs) of all that is not equal in two jobs, of which there may be only one."""
+    if not ours or not theirs:
+        yield 'job', 'sent' if ours else 'not sent', 'sent' if theirs else 'not sent'
+        return
     if ours.engine != theirs.engine:
         yield 'engine', ours.engine, theirs.engine
         return
@@ -225,32 +235,28 @@ def table_field(job, codec, pointers, place, at):
 
 
 class BitDifferences(Differences):
-    """Of a number, an exception explains some bits; a difference is explained if each of its bits is."""
+    """Of a number, a rule explains some bits; a difference is explained if each of its bits is."""
 
-    def reason(self, *words):
-        *where, ours, theirs = words
+    GROUP = ('board', 'engine', 'codec')
+
+    def reason(self, difference, facts, name):
         try:
-            left = int(ours, 16) ^ int(theirs, 16)
+            left = int(difference['libva'], 16) ^ int(difference['kdirect'], 16)
         except ValueError:
             left = None
         reasons = []
-        for (*patterns, bits, one, other), reason in self.exceptions:
-            if not all(map(fnmatch.fnmatchcase, (*where, ours, theirs), (*patterns, one, other))):
+        for rule in self.exceptions:
+            if rule.bits != '*' and not (left and left & int(rule.bits, 16)) or not rule.explains(difference, facts, name):
                 continue
-            if bits == '*':
-                return ' '.join([*reasons, reason])
-            if left is not None and left & int(bits, 16):
-                left &= ~int(bits, 16)
-                reasons.append(reason)
-                if not left:
-                    return ' '.join(reasons)
+            reasons += [rule.why] if rule.why not in reasons else []
+            left = 0 if rule.bits == '*' else left & ~int(rule.bits, 16)
+            if not left:
+                return ' '.join(reasons)
         return None
 
 
 class Summary:
     """Comparison of all streams of a board: jobs and streams that are equal, explained, different."""
-
-    PATTERNS = 7  # of an exception: board, engine, codec/file, field, bits, value of libva, value of kernel-direct
 
     def __init__(self, exceptions, board):
         self.board, self.differences = board, BitDifferences(exceptions)
@@ -259,39 +265,40 @@ class Summary:
         self.jobs_with_sets = 0  # pictures that need reference sets of the SPS
         self.excused = set()  # streams of which it is explained that one client had more jobs: frames tell their job
 
-    def differ(self, stream, job, field, ours, theirs):
-        """Keeps a difference. Returns whether it is not explained."""
-        group = (self.board, job.engine if job else '-')
-        return not self.differences.differ(group, stream.key(), stream, job.picture if job else 0, field, ours, theirs)
-
-    def add(self, stream, libva, kdirect):
-        """Counts one stream. Returns what is wrong with it in words, or None."""
-        counts, words = collections.Counter(), None
-        self.mark_needed(stream, libva)
-        if len(libva) != len(kdirect) or not libva:
-            unexplained = self.differ(stream, (libva or kdirect or [None])[0], 'jobs', str(len(libva)), str(len(kdirect)))
-            counts['different' if unexplained else 'explained'] += abs(len(libva) - len(kdirect)) or 1
-            words = f'libva caused {len(libva)} jobs, kdirect {len(kdirect)}' if unexplained else None
-            if not unexplained:
-                self.excused.add(stream.key())
+    def add(self, stream, libva, kdirect, known):
+        """Counts one stream, of which the facts are known. Returns what is wrong with it in words, or None."""
+        counts = collections.Counter()
+        known.find_origins(libva, kdirect)
+        self.mark_needed(stream.codec, libva)
         for ours, theirs in pairs(libva, kdirect):
-            found = [self.differ(stream, ours, *values) for values in differing(ours, theirs, stream.codec)]
-            counts['different' if any(found) else 'explained' if found else 'equal'] += 1
+            job, facts = ours or theirs, known.of_pair(ours, theirs)
+            group = (self.board, job.engine, stream.codec)
+            found = [self.differences.differ(group, stream, facts, job.picture, *values)
+                     for values in differing(ours, theirs, stream.codec)]
+            counts['equal' if not found else 'explained' if all(found) else 'different'] += 1
+            counts['lone'] += bool(found and not (ours and theirs) and not all(found))
+        if not libva and not kdirect:
+            counts['different'] += 1
+        if len(libva) != len(kdirect) and not counts['lone']:
+            self.excused.add(stream.key())
+        lone = counts.pop('lone', 0)
         self.jobs[stream.codec] += counts
         self.jobs[stream.codec]['all'] += sum(counts.values())
         outcome = 'different' if counts['different'] else 'explained' if counts['explained'] else 'equal'
         self.streams[stream.codec][outcome] += 1
-        return words or (f'{counts["different"]} of {sum(counts.values())} jobs differ' if counts['different'] else None)
+        if lone:
+            return f'libva caused {len(libva)} jobs, kdirect {len(kdirect)}'
+        return f'{counts["different"]} of {sum(counts.values())} jobs differ' if counts['different'] else None
 
-    def mark_needed(self, stream, jobs):
-        """Of the reference sets of HEVC's SPS, those that a picture needs must be there; the driver may not know others."""
-        if stream.codec != 'hevc' or not jobs or jobs[0].engine not in TOLD_SETS:
-            return
-        with open(library.elementary(stream), 'rb') as file:
-            needed = hevc_sets.needed(file.read())
+    def mark_needed(self, codec, jobs):
+        """Records that a picture reads must be there: of the reference sets of HEVC's SPS the driver may not know others,
+        and of H.264's PPSs not the default number of references."""
         for job in jobs:
-            job.needed = needed.get(job.payload, hevc_sets.ALL)  # of a job that is no picture's, all have to be right
-            self.jobs_with_sets += bool(job.needed)
+            if codec == 'h264':
+                job.needed = job.origin.needed if job.origin else set()
+            elif codec == 'hevc' and job.engine in TOLD_SETS:
+                job.needed = job.origin.needed if job.origin else hevc_sets.ALL  # no picture's: all have to be right
+                self.jobs_with_sets += bool(job.needed)
 
     def print_table(self):
         """Returns whether all is equal or explained."""
@@ -302,7 +309,7 @@ class Summary:
             print(f'{self.board} hevc: {self.jobs_with_sets} jobs need reference sets of the SPS')
         self.print_counts('all', sum(self.jobs.values(), collections.Counter()),
                           sum(self.streams.values(), collections.Counter()))
-        return good and bool(self.jobs)
+        return good and bool(self.jobs) and not sum(jobs['different'] for jobs in self.jobs.values())
 
     def print_counts(self, what, jobs, streams):
         print(f'{self.board} {what}: jobs equal {jobs["equal"]} / {jobs["all"]}; streams equal {streams["equal"]}, '

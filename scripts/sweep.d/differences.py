@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Compares what two clients hand over, job by job, and keeps each difference once, with the reason if there is one."""
+"""Compares what two clients hand over, job by job, and keeps each difference once, with the reason if there is one.
+
+A reason is a rule of an exception table: what differs, and what must hold for the picture (facts.py)."""
 
 import collections
 import copy
@@ -7,6 +9,9 @@ import difflib
 import fnmatch
 import os
 import re
+
+import facts as library
+import streams
 
 
 class Job:
@@ -18,15 +23,30 @@ class Job:
         self.fields = {}
         self.tables = collections.defaultdict(list)  # what has rows: events that come several times, or memory
         self.picture, self.payload = None, None
+        self.origin = None  # the picture of the stream, where it is known
 
 
-def read_exceptions(path, patterns):
-    """Rows of so many globs, as the table's first line names them, and the reason."""
+class Rule:
+    """A row of an exception table, by the names of its columns: globs (of fields several), a condition, and the reason."""
+
+    def __init__(self, **cells):
+        self.when, self.why, self.bits = cells.pop('when', '*'), cells.pop('why'), cells.pop('bits', '*')
+        self.fields = cells.get('field', '*').split(' ')
+        self.patterns = {name: glob for name, glob in cells.items() if name != 'field'}
+
+    def explains(self, difference, facts, name):
+        """difference: what the columns of the table name."""
+        return (
+            any(fnmatch.fnmatchcase(difference['field'], field) for field in self.fields)
+            and all(fnmatch.fnmatchcase(difference[column], glob) for column, glob in self.patterns.items())
+            and library.holds(self.when, facts, name)
+        )
+
+
+def read_exceptions(path):
     if not os.path.exists(path):
         return []
-    with open(path, encoding='utf-8') as file:
-        rows = [line.rstrip('\n').split('\t') for line in file if line.strip() and not line.startswith('#')]
-    return [(tuple(cells[:patterns]), cells[patterns]) for cells in rows[1:]]
+    return [Rule(**cells) for cells in streams.read_table(path)]
 
 
 class Differences:
@@ -36,17 +56,18 @@ class Differences:
         self.exceptions = exceptions
         self.found = collections.OrderedDict()  # (group, field, reason) -> [times, streams, stream, picture, ours, theirs]
 
-    def reason(self, *words):
-        """Why a difference is as it should be, or None."""
-        return next(
-            (reason for patterns, reason in self.exceptions if all(map(fnmatch.fnmatchcase, words, patterns))), None
-        )
+    GROUP = ('codec',)  # what tells where a field is
 
-    def differ(self, group, name, stream, picture, field, ours, theirs):
+    def reason(self, difference, facts, name):
+        """Why a difference is as it should be, or None."""
+        return next((rule.why for rule in self.exceptions if rule.explains(difference, facts, name)), None)
+
+    def differ(self, group, stream, facts, picture, field, ours, theirs):
         """Keeps a difference between two values of a field. Returns the reason, or None if it is not explained.
 
-        group, name of the stream, field and both values are what the patterns of the exceptions have to match."""
-        reason = self.reason(*group, name, field, ours, theirs)
+        group, field and both values are what the globs of the rules have to match; facts, what they ask for."""
+        difference = {**dict(zip(self.GROUP, group)), 'field': field, 'libva': ours, 'kdirect': theirs}
+        reason = self.reason(difference, facts, stream.name)
         entry = self.found.setdefault((group, field, reason), [0, set(), stream.key(), picture, ours, theirs])
         entry[0] += 1
         entry[1].add(stream.key())
@@ -76,16 +97,20 @@ class Differences:
 
 
 def pairs(libva, kdirect):
-    """Jobs in order; where one client sent more than the other, those with equal payloads, and no others.
+    """Jobs in order; where one client sent more than the other, those with equal payloads, and None beside the others.
 
     The pictures of kdirect are then counted as libva counts them."""
     if len(libva) == len(kdirect):
         return list(zip(libva, kdirect))
     payloads = ([job.payload or at for at, job in enumerate(jobs)] for jobs in (libva, kdirect))
     blocks = difflib.SequenceMatcher(None, *payloads, autojunk=False).get_matching_blocks()
-    found = [(libva[a + at], kdirect[b + at]) for a, b, size in blocks for at in range(size)]
-    numbers = {theirs.picture: ours.picture for ours, theirs in found}
-    return [(ours, renumbered(theirs, numbers)) for ours, theirs in found]
+    found, ours, theirs = [], 0, 0
+    for a, b, size in blocks:
+        found += [(job, None) for job in libva[ours:a]] + [(None, job) for job in kdirect[theirs:b]]
+        found += zip(libva[a : a + size], kdirect[b : b + size])
+        ours, theirs = a + size, b + size
+    numbers = {theirs.picture: ours.picture for ours, theirs in found if ours and theirs}
+    return [(ours, renumbered(theirs, numbers) if ours and theirs else theirs) for ours, theirs in found]
 
 
 def renumbered(job, numbers):

@@ -4,9 +4,6 @@ picture's own or as what its own is predicted from. A decoder that is told the s
 
 Clauses are those of Rec. ITU-T H.265."""
 
-import re
-import zlib
-
 from h264_rewrite import BitReader
 
 SPS, PPS, FIRST_IRAP, LAST_IRAP, IDR, LAST_SLICE = 33, 34, 16, 23, (19, 20), 31
@@ -87,16 +84,15 @@ def set_size(reader, index, sizes, in_slice=False):
     return count, None
 
 
-def sets_of_slice(nal, kind, pps_of, sps_of):
+def sets_of_slice(body, kind, pps, sps):
     """Of the first slice segment of a picture (7.3.6.1): names of the sets as in a job log's table, or none."""
-    reader = BitReader(nal[2:])
+    reader = BitReader(body)
     reader.u(1)
     if FIRST_IRAP <= kind <= LAST_IRAP:
         reader.u(1)
-    sps_id, output_flag, extra_bits = pps_of[reader.ue()]
-    sps = sps_of[sps_id]
-    reader.u(extra_bits), reader.ue()
-    reader.u(output_flag + 2 * sps.separate_planes)
+    reader.ue()
+    reader.u(pps.extra_bits), reader.ue()
+    reader.u(pps.output_flag + 2 * sps.separate_planes)
     if kind in IDR:
         return set()
     reader.u(sps.log2_poc_lsb)
@@ -117,27 +113,3 @@ def sets_of_slice(nal, kind, pps_of, sps_of):
 
 def length_of(count):
     return (count - 1).bit_length()
-
-
-def needed(stream):
-    """Of each picture, by the payload of its slices with start codes of 3 bytes: (bytes, CRC-32) -> names of sets."""
-    sps_of, pps_of, pictures = {}, {}, []
-    for nal in re.split(rb'\x00*\x00\x00\x01', stream)[1:]:
-        kind, layer = nal[0] >> 1 & 63, (nal[0] & 1) << 5 | nal[1] >> 3
-        if layer:
-            continue
-        start = nal[:HEADER if kind <= LAST_SLICE else None].replace(b'\x00\x00\x03', b'\x00\x00')
-        if kind == SPS:
-            sps = Sps(BitReader(start[2:]))
-            sps_of[sps.id] = sps
-        elif kind == PPS:
-            reader = BitReader(start[2:])
-            number, sps_id = reader.ue(), reader.ue()
-            reader.u(1)  # dependent_slice_segments_enabled_flag
-            pps_of[number] = sps_id, reader.u(1), reader.u(3)
-        elif kind <= LAST_SLICE:
-            if start[2] >> 7:
-                pictures.append(([], sets_of_slice(start, kind, pps_of, sps_of)))
-            pictures[-1][0].append(b'\x00\x00\x01' + nal)
-    payloads = ((b''.join(slices), names) for slices, names in pictures)
-    return {(len(payload), f'{zlib.crc32(payload):08x}'): names for payload, names in payloads}

@@ -199,38 +199,33 @@ class Summary:
     """Comparison of all streams: fields that are equal everywhere, and each difference once."""
 
     excused = ()  # no stream's frames
-    PATTERNS = 5  # of an exception: codec, file, field, value of libva, value of kernel-direct
 
     def __init__(self, exceptions):
         self.differences = Differences(exceptions)
         self.values = collections.defaultdict(
             lambda: collections.defaultdict(lambda: [0, 0])
         )  # codec -> field -> [equal, all]
+        self.without_jobs = 0  # streams
 
-    def differ(self, stream, picture, field, ours, theirs):
-        """Keeps a difference. Returns 1 if it is not explained."""
-        return self.differences.differ((stream.codec,), stream.name, stream, picture, field, ours, theirs) is None
-
-    def add(self, stream, libva, kdirect):
-        """Counts one stream. Returns what is wrong with it in words, or None."""
-        words, wrong = None, 0
-        if len(libva) != len(kdirect) or not libva:
-            if self.differ(stream, 0, 'jobs', str(len(libva)), str(len(kdirect))):
-                words = f'libva sent {len(libva)} jobs, kdirect {len(kdirect)}'
+    def add(self, stream, libva, kdirect, known):
+        """Counts one stream, of which the facts are known. Returns what is wrong with it in words, or None."""
+        wrong, lone = 0, 0
+        known.find_origins(libva, kdirect)
         for ours, theirs in pairs(libva, kdirect):
-            ours_fields = {**ours.fields, 'job.picture': str(ours.picture), 'job.payload': describe(ours.payload)}
-            theirs_fields = {
-                **theirs.fields,
-                'job.picture': str(theirs.picture),
-                'job.payload': describe(theirs.payload),
-            }
-            for field in sorted(set(ours_fields) | set(theirs_fields)):
-                values = ours_fields.get(field, 'absent'), theirs_fields.get(field, 'absent')
+            job = ours or theirs
+            facts = known.of_pair(ours, theirs)
+            for field, values in compared(ours, theirs):
                 counts = self.values[stream.codec][field]
                 counts[0] += values[0] == values[1]
                 counts[1] += 1
                 if values[0] != values[1]:
-                    wrong += self.differ(stream, ours.picture, field, *values)
+                    bad = not self.differences.differ((stream.codec,), stream, facts, job.picture, field, *values)
+                    wrong += bad
+                    lone += bad and field == 'job'
+        if not libva and not kdirect:
+            self.without_jobs += 1
+            return 'no job at all'
+        words = f'libva sent {len(libva)} jobs, kdirect {len(kdirect)}' if lone else None
         return words or (f'{wrong} values differ' if wrong else None)
 
     def print_table(self):
@@ -239,16 +234,29 @@ class Summary:
             mine = [
                 (field, reason)
                 for group, field, reason in self.differences.found
-                if group == (codec,) and field != 'jobs'
+                if group == (codec,) and field != 'job'
             ]
             unexplained = {field for field, reason in mine if not reason}
             explained = {field for field, _ in mine} - unexplained
             same, every = (sum(counts[at] for counts in fields.values()) for at in (0, 1))
+            fields = {field: counts for field, counts in fields.items() if field != 'job'}
             print(
                 f'{codec}: payloads equal in {len(fields) - len(explained) - len(unexplained)} / {len(fields)} fields, '
                 f'{len(explained)} explained, {len(unexplained)} not; in {same} / {every} values'
             )
-        return self.differences.print_rows()
+        return self.differences.print_rows() and not self.without_jobs
+
+
+def compared(ours, theirs):
+    """(field, (value of ours, of theirs)) of two jobs; of one that only one client sent, that."""
+    if not ours or not theirs:
+        yield 'job', ('sent' if ours else 'not sent', 'sent' if theirs else 'not sent')
+        return
+    fields = [
+        {**job.fields, 'job.picture': str(job.picture), 'job.payload': describe(job.payload)} for job in (ours, theirs)
+    ]
+    for field in sorted(set().union(*fields)):
+        yield field, tuple(each.get(field, 'absent') for each in fields)
 
 
 def describe(payload):

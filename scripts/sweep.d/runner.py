@@ -77,6 +77,7 @@ def libva_command(task, display):
         '-vaapi_device',
         display,
         *mismatch,
+        '-noautorotate',
         '-i',
         task['path'],
         '-map',

@@ -45,6 +45,7 @@ class Stream:
             codec == 'hevc' and self.expect == 'decode' and not self.profile.startswith('Main ')
         )
         self.results = {}
+        self.given = {}  # column -> the path that its client gets
 
     def key(self):
         return f'{self.codec}/{self.name}'
@@ -138,16 +139,19 @@ def replace_file(path, data):
 
 
 def software(stream, version):
+    return software_of(stream.path, stream.format, version)
+
+
+def software_of(source, pixel_format, version):
     """What FFmpeg decodes in software: {"frames": ["BYTES:MD5"], "md5": of all, "log"}; by content and version."""
-    digest = hashlib.sha256(
-        '\0'.join((file_md5(stream.path), version, stream.format, 'recipe 2')).encode()
-    ).hexdigest()[:24]
+    digest = hashlib.sha256('\0'.join((file_md5(source), version, pixel_format, 'recipe 3')).encode()).hexdigest()[:24]
     path = os.path.join(cache_dir(), f'software-{digest}.json')
     if os.path.exists(path):
         with open(path, encoding='utf-8') as file:
             return json.load(file)
+    # Pictures as they are coded: a display matrix is for who shows them, and no decoder's part.
     # The ranges keep yuvj420p as it is; hardware surfaces have no range of their own.
-    filters = f'scale=in_range=tv:out_range=tv,format={stream.format}'
+    filters = f'scale=in_range=tv:out_range=tv,format={pixel_format}'
     with tempfile.NamedTemporaryFile(suffix='.md5') as whole:
         options = ['-map', '0:v:0', '-fps_mode', 'passthrough', '-noautoscale', '-vf', filters]
         done = subprocess.run(
@@ -160,8 +164,9 @@ def software(stream, version):
                 'error',
                 '-threads',
                 '1',
+                '-noautorotate',
                 '-i',
-                stream.path,
+                source,
                 *options,
                 '-f',
                 'framemd5',
@@ -187,12 +192,12 @@ def software(stream, version):
     return result
 
 
-def elementary(stream):
-    """The path of the stream in a form that GStreamer's parsers read: of itself, or of a copy in the cache."""
+def elementary(stream, ivf=False):
+    """The path of the stream in a form that GStreamer's parsers read: of itself, or of a copy in the cache; or surely IVF."""
     muxer, suffixes = MUXERS[stream.codec]
-    if stream.name.lower().endswith(suffixes):
+    if stream.name.lower().endswith('.ivf' if ivf else suffixes):
         return stream.path
-    path = os.path.join(cache_dir(), f'elementary-{file_md5(stream.path)[:24]}.{muxer}')
+    path = os.path.join(cache_dir(), f'elementary-2-{file_md5(stream.path)[:24]}.{muxer}')
     if not os.path.exists(path):
         with tempfile.NamedTemporaryFile(suffix='.part') as part:
             done = subprocess.run(
@@ -209,6 +214,7 @@ def elementary(stream):
                     '0:v:0',
                     '-c',
                     'copy',
+                    '-copyinkf',  # a stream that begins without a key frame begins so for GStreamer too
                     '-f',
                     muxer,
                     part.name,

@@ -3,6 +3,7 @@
 
 import collections
 import contextlib
+import functools
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ import time
 
 import board as boards
 import differences
+import facts
 import payload
 import streams as library
 import verdict as judge
@@ -32,11 +34,9 @@ class Report:
         self.width = max(len(stream.name) for stream in streams)
         tables = os.path.join(CHECKOUT, 'tests/guest')
         self.reader = boards if options.board else payload
-        rows = differences.read_exceptions(os.path.join(tables, self.reader.EXCEPTIONS), self.reader.Summary.PATTERNS)
+        rows = differences.read_exceptions(os.path.join(tables, self.reader.EXCEPTIONS))
         self.payloads = boards.Summary(rows, options.board) if options.board else payload.Summary(rows)
-        self.excused = 'libva' if options.libva == 'gst' else 'kdirect'
-        self.exceptions = judge.read_exceptions(os.path.join(tables, f'{self.excused}_exceptions.tsv'))
-        self.damaged = judge.read_exceptions(os.path.join(tables, 'stream_exceptions.tsv'), options.libva)
+        self.judge = judge.Judge(library.read_table(os.path.join(tables, judge.EXCEPTIONS)), options.libva)
         print(f'{"codec":6} {"file":{self.width}} {"frames":>6} {"libva":8} {"kdirect":8} {"sw":8} verdict', flush=True)
 
     def add(self, stream, column, result):
@@ -54,12 +54,13 @@ class Report:
                 for column in DEVICE_COLUMNS
             }
             traces = {column: path for column, path in traces.items() if os.path.exists(path)}
-        verdict, notes = judge.verdict(stream, self.options.device != 'visl', self.exceptions, self.damaged, self.excused)
+        known = functools.cache(lambda: facts.Facts(stream))
+        verdict, notes = self.judge.verdict(stream, self.options.device != 'visl', known)
         if self.options.board and judge.declined_by_all(stream):
             verdict = judge.DECLINED
         elif len(traces) == 2 and stream.expect == 'decode':
             difference = self.payloads.add(
-                stream, *(self.reader.read(traces[column], stream.codec) for column in DEVICE_COLUMNS)
+                stream, *(self.reader.read(traces[column], stream.codec) for column in DEVICE_COLUMNS), known()
             )
             if difference and verdict in judge.GOOD:
                 verdict = difference
@@ -137,6 +138,7 @@ def make_tasks(streams, options):
             if column == 'sw':
                 continue
             path = os.path.realpath(library.elementary(stream) if column == 'kdirect' or options.libva == 'gst' else stream.path)
+            stream.given[column] = path
             task = {
                 'id': f'{stream.key()}-{column}'.replace('/', '_'),
                 'codec': stream.codec,

@@ -2,26 +2,18 @@
 """What the frames of one stream come to."""
 
 import fnmatch
+import functools
 import hashlib
-import os
+import itertools
 
+import facts
 import streams
 
-MATCH, DECLINED, CLIENT, KNOWN = 'match', 'match (declined)', 'match (but for GStreamer)', 'known (stream_exceptions.tsv)'
-EXPLAINED = 'explained (board_exceptions.tsv)'
+MATCH, DECLINED, CLIENT = 'match', 'match (declined)', 'match (but for GStreamer)'
+KNOWN, EXPLAINED = 'known (stream_exceptions.tsv)', 'explained (board_exceptions.tsv)'
 GOOD = (MATCH, DECLINED, CLIENT, KNOWN, EXPLAINED)
-
-
-def read_exceptions(path, client=None):
-    """(codec, file) globs of streams that cannot be as they should, and the reason: of a client, if the table has some."""
-    if not os.path.exists(path):
-        return []
-    rows = streams.read_table(path)
-    return [
-        ((row['codec'], row['file']), row['why'])
-        for row in rows
-        if client is None or fnmatch.fnmatchcase(client, row.get('client', '*'))
-    ]
+EXCEPTIONS = 'stream_exceptions.tsv'
+LAST = 16  # frames, which a client may hold at the end of a stream
 
 
 def whole(frames):
@@ -59,67 +51,131 @@ def declined(result):
     return f'not declined: {len(result["frames"])} frames' if result['frames'] else None
 
 
-def matching(stream, exceptions):
-    """The reason of the first exception that names the stream; None if there is none."""
-    for patterns, reason in exceptions:
-        if all(map(fnmatch.fnmatchcase, (stream.codec, stream.name), patterns)):
-            return reason
-    return None
-
-
 def contains(frames, some):
     """Whether all of some stand among the frames, in the same order."""
     left = iter(frames)
     return all(frame in left for frame in some)
 
 
-def one_contains_other(software, libva):
-    return contains(software['frames'], libva['frames']) or contains(libva['frames'], software['frames'])
+def only_damaged_differ(frames, expected, damage):
+    """Whether every frame that is not damaged is there, in its order, and no more others than damaged ones.
+
+    damage: a facts.Damage of the expected frames."""
+    if len(frames) == len(expected):
+        return all(one == other or bad for one, other, bad in zip(frames, expected, damage.of_frames))
+    at, room = 0, 0  # how many frames may stand before the next that is not damaged
+    for bad, group in itertools.groupby(zip(expected, damage.of_frames), key=lambda pair: pair[1]):
+        group = [frame for frame, _ in group]
+        if bad:
+            room = len(group) + damage.not_shown
+            continue
+        at = next((start for start in range(at, at + room + 1) if frames[start : start + len(group)] == group), None)
+        if at is None:
+            return False
+        at, room = at + len(group), 0
+    return len(frames) - at <= room
 
 
-def gave_up(stream, column, pixels):
-    """The limit of the client's own by which a column ended, also alone, if all that came before is right; else None."""
-    result, software = stream.results[column], stream.results.get('sw')
-    if not software or not result.get('again') or pixels and not contains(software['frames'], result['frames']):
+def gave_up(result, expected, pixels):
+    """The limit of the client's own by which it ended, also alone, if all that came before is right; else None."""
+    if not result.get('again') or pixels and not contains(expected, result['frames']):
         return None
     return result.get('limit')
 
 
-def verdict(stream, pixels, exceptions=(), damaged=(), excused='kdirect'):
-    """(verdict, notes). The verdict is one of GOOD, or says what is wrong first; notes say all that is.
+def ends_at_damage(frames, expected, damage):
+    """Whether no frame is wrong, and none is missing but from a damaged one on."""
+    return frames == expected[: len(frames)] and any(damage.of_frames[: len(frames) + 1])
 
-    What is wrong with kdirect (or the column that is excused) may be put down to its client's limits. What is wrong with libva is excused only in a stream
-    that is known for it, and only if no frame that came out is wrong: software conceals damage, a device reports it."""
-    results, wrong = stream.results, []
-    software = results.get('sw')
-    libva = results.get('libva')
-    if stream.expect == 'refuse' or stream.expect == 'any' and libva and not libva['frames']:
-        problem = declined(libva) if libva else None
-        return (f'libva: {problem}', [problem]) if problem else (DECLINED, [])
-    if software and pixels and stream.md5 and software['md5'] != stream.md5:
-        wrong.append("sw: not the hash that the table has")
-    if software and stream.count is not None and len(software['frames']) != stream.count:
-        wrong.append(f'sw: {len(software["frames"])} frames, the table has {stream.count}')
-    for column in ('libva', 'kdirect'):
-        if column in results and results[column]['error']:
-            wrong.append(f'{column}: {results[column]["error"]}')
-    reference = 'sw' if software else 'kdirect' if 'kdirect' in results else None
-    for column in ('libva', 'kdirect'):
-        if column in results and reference and column != reference:
-            found = difference(column, results[column]['frames'], reference, results[reference]['frames'], pixels)
+
+# What may be wrong with the frames of a column that a rule excuses.
+DIFFERS = {
+    'anything': lambda frames, expected, damage: True,
+    'all': lambda frames, expected, damage: not frames,
+    'missing': lambda frames, expected, damage: contains(expected, frames),
+    'last': lambda frames, expected, damage: len(frames) == len(expected) and frames[:-LAST] == expected[:-LAST],
+    'damaged': lambda frames, expected, damage: only_damaged_differ(frames, expected, damage()),
+    'ends': lambda frames, expected, damage: ends_at_damage(frames, expected, damage()),
+}
+
+
+class Judge:
+    """Knows the rules of stream_exceptions.tsv, and which client libva's column is of."""
+
+    def __init__(self, rows, client):
+        self.rows, self.client = rows, client
+
+    def excuse(self, stream, column, expected, known, pixels):
+        """Why a column that differs from the expected frames is as it should be, or None."""
+        client = self.client if column == 'libva' else 'kdirect'
+        result = stream.results[column]
+        if result['error'] and column == 'libva':
+            return None
+        damage = functools.cache(lambda: facts.Damage(stream, known()))
+        for row in self.rows:
+            if not (fnmatch.fnmatchcase(stream.codec, row['codec']) and fnmatch.fnmatchcase(client, row['client'])):
+                continue
+            words = known().words | ({'damaged'} if 'damaged' in row['when'] and any(damage().of_frames) else set())
+            if facts.holds(row['when'], words, stream.name) and (
+                not pixels or DIFFERS[row['differs']](result['frames'], expected, damage)
+            ):
+                return row['why']
+        return gave_up(result, expected, pixels) if client != 'ffmpeg' else None
+
+    def verdict(self, stream, pixels, known=None):
+        """(verdict, notes). The verdict is one of GOOD, or says what is wrong first; notes say all that is.
+
+        known: gives the facts of the stream. What is wrong with libva through FFmpeg is excused as KNOWN, what is wrong with
+        GStreamer as CLIENT; what is wrong with software, or with all, never is."""
+        known = functools.cache(known or (lambda: facts.Facts(stream)))
+        results, wrong, excuses = stream.results, [], {}
+        software, libva = results.get('sw'), results.get('libva')
+        if stream.expect == 'refuse' or stream.expect == 'any' and libva and not libva['frames']:
+            problem = declined(libva) if libva else None
+            return (f'libva: {problem}', [problem]) if problem else (DECLINED, [])
+        if software and pixels and stream.md5 and software['md5'] != stream.md5:
+            wrong.append('sw: not the hash that the table has')
+        if software and stream.count is not None and len(software['frames']) != stream.count:
+            wrong.append(f'sw: {len(software["frames"])} frames, the table has {stream.count}')
+        if not any(result['frames'] for result in results.values()):
+            wrong.append('no frame at all')
+        reference = 'sw' if software else 'kdirect' if 'kdirect' in results else None
+        notes = []
+        for column in ('libva', 'kdirect'):
+            if column not in results:
+                continue
+            found = [f'{column}: {results[column]["error"]}'] if results[column]['error'] else []
+            if reference and column != reference:
+                found += self.compare(stream, column, reference, pixels)
             if found:
-                wrong.append(found)
-    if not any(result['frames'] for result in results.values()):
-        wrong.append('no frame at all')
-    # Where software does not tell which of the two is wrong, what differs is put down to the one that is known for it.
-    either = excused == reference == 'kdirect'
-    if wrong and all(note.startswith(excused) or either and ' kdirect' in note for note in wrong):
-        reason = matching(stream, exceptions) or gave_up(stream, excused, pixels)
-        if reason:
-            return CLIENT, wrong + [reason]
-    reason = matching(stream, damaged) if libva and software else None
-    if reason and not wrong and pixels:
-        return 'matches: take it out of stream_exceptions.tsv', []
-    if reason and wrong and not libva['error'] and (not pixels or one_contains_other(software, libva)):
-        return KNOWN, wrong + [reason]
-    return (wrong[0], wrong) if wrong else (MATCH, [])
+                # Where software does not tell which of the two is wrong, it may be the kernel's client.
+                blamed = (column,) if reference == 'sw' else (column, 'kdirect')
+                excuses[column] = self.first_excuse(stream, blamed, column, reference, known, pixels)
+                notes += found + ([excuses[column]] if excuses[column] else [])
+                wrong += found if not excuses[column] else []
+        if wrong:
+            return wrong[0], wrong + [note for note in notes if note not in wrong]
+        if 'libva' in excuses and reference == 'sw' and self.client == 'ffmpeg':
+            return KNOWN, notes
+        return (CLIENT, notes) if excuses else (MATCH, [])
+
+    def first_excuse(self, stream, blamed, column, reference, known, pixels):
+        for each in blamed:
+            other = reference if each != reference else column if column != reference else None
+            expected = stream.results[other]['frames'] if other in stream.results else []
+            if stream.results['libva' if 'libva' in stream.results else each]['error'] and each != 'kdirect':
+                return None
+            if reason := self.excuse(stream, each, expected, known, pixels):
+                return reason
+        return None
+
+    def compare(self, stream, column, reference, pixels):
+        """What differs, if software makes anything else of what this client was given: a file without its container."""
+        frames, expected = stream.results[column]['frames'], stream.results[reference]['frames']
+        found = difference(column, frames, reference, expected, pixels)
+        path = stream.given.get(column, stream.path)
+        if found and reference == 'sw' and path != stream.path:
+            expected = streams.software_of(path, stream.format, streams.ffmpeg_version())['frames']
+            if not difference(column, frames, reference, expected, pixels):
+                return []
+        return [found] if found else []

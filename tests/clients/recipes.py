@@ -65,7 +65,7 @@ def ffmpeg(*options):
     def command(job):
         mismatch = ('-hwaccel_flags', 'allow_profile_mismatch') if job.stream.profile.startswith('Baseline') else ()
         return [*FFMPEG, '-init_hw_device', f'drm=drm:{NODE}', '-init_hw_device', 'vaapi=va@drm', '-hwaccel', 'vaapi',
-                '-hwaccel_device', 'va', *before, *mismatch, '-i', job.stream.path, *FRAMEMD5, *after, '-f', 'framemd5', '-']
+                '-hwaccel_device', 'va', *before, *mismatch, '-noautorotate', '-i', job.stream.path, *FRAMEMD5, *after, '-f', 'framemd5', '-']
     return command
 
 
@@ -74,7 +74,7 @@ def ffmpeg_filter(filters, *before):
 
 
 def ffmpeg_seek_in_software(job):
-    return [*FFMPEG, '-ss', SEEK, '-i', job.stream.path, *FRAMEMD5, '-pix_fmt', 'nv12', '-f', 'framemd5', '-']
+    return [*FFMPEG, '-ss', SEEK, '-noautorotate', '-i', job.stream.path, *FRAMEMD5, '-pix_fmt', 'nv12', '-f', 'framemd5', '-']
 
 
 DOWNLOAD = ffmpeg_filter('hwdownload,format=nv12')

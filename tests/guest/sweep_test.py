@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import struct
 import sys
 import tempfile
@@ -21,8 +22,12 @@ SCRIPTS = os.path.join(os.path.dirname(os.path.realpath(__file__)), '../../scrip
 sys.path.insert(0, os.path.join(SCRIPTS, 'sweep.d'))
 import board as boards  # pylint: disable=wrong-import-position
 import differences  # pylint: disable=wrong-import-position
+import facts  # pylint: disable=wrong-import-position
+import facts_h264  # pylint: disable=wrong-import-position
+import facts_hevc  # pylint: disable=wrong-import-position
+import facts_mpeg2  # pylint: disable=wrong-import-position
+import facts_vpx  # pylint: disable=wrong-import-position
 import h264_rewrite  # pylint: disable=wrong-import-position
-import hevc_sets  # pylint: disable=wrong-import-position
 import mpeg2_rewrite  # pylint: disable=wrong-import-position
 import payload  # pylint: disable=wrong-import-position
 import places  # pylint: disable=wrong-import-position
@@ -30,6 +35,7 @@ import runner  # pylint: disable=wrong-import-position
 import streams as library  # pylint: disable=wrong-import-position
 import sweep  # pylint: disable=wrong-import-position
 import verdict as judge  # pylint: disable=wrong-import-position
+from picture import Picture  # pylint: disable=wrong-import-position
 
 FIXTURES = os.path.realpath(os.path.join(SCRIPTS, '../fixtures'))
 
@@ -54,22 +60,41 @@ def stream(expect='decode', **results):
     return made
 
 
+def row(client, when, differs, codec='*'):
+    return {'codec': codec, 'client': client, 'when': when, 'differs': differs, 'why': 'clause 1.2.3'}
+
+
+def known(*words, pictures=(), said=()):
+    """Facts of a stream that is nowhere."""
+    made = facts.Facts(library.Stream('none', '/nowhere/a.none', {}))
+    made.words, made.pictures, made.said = set(words), list(pictures), set(said)
+    return made
+
+
+def made_difference(frames, expected):
+    return judge.difference('libva', frames, 'sw', expected, True)
+
+
+def damage_of(shown, packets, pictures=()):
+    saved, facts.read_damage = facts.read_damage, lambda path: (shown, packets)
+    try:
+        return facts.Damage(stream(), known(pictures=pictures)).of_frames
+    finally:
+        facts.read_damage = saved
+
+
 class Verdict(unittest.TestCase):
-    def check(self, made, expected, pixels=True, exceptions=()):
-        self.assertIn(expected, judge.verdict(made, pixels, exceptions)[0])
+    def verdict_of(self, made, pixels=True, rows=(), facts_of=(), client='ffmpeg'):
+        return judge.Judge(rows, client).verdict(made, pixels, lambda: known(*facts_of))[0]
+
+    def check(self, made, expected, pixels=True, **options):
+        self.assertIn(expected, self.verdict_of(made, pixels, **options))
 
     def is_good(self, made, **options):
-        return judge.verdict(made, options.get('pixels', True), options.get('exceptions', ()))[0] in judge.GOOD
+        return self.verdict_of(made, **options) in judge.GOOD
 
     def test_all_equal(self):
         self.check(stream(libva=result(), kdirect=result()), 'match')
-
-    def test_damage_excuses_missing_frames_and_no_wrong_one(self):
-        damaged = [(('h264', '*'), 'cut off')]
-        verdict_of = lambda frames: judge.verdict(stream(libva=result(frames), kdirect=result()), True, (), damaged)[0]
-        self.assertEqual(verdict_of(GOOD_FRAMES[:2]), judge.KNOWN)
-        self.assertNotIn(verdict_of([GOOD_FRAMES[0], '6:xx']), judge.GOOD)
-        self.assertNotIn(verdict_of(GOOD_FRAMES), judge.GOOD)  # the exception is no longer needed
 
     def test_one_wrong_frame_fails_in_each_column(self):
         wrong = result(['6:aa', '6:xx', '6:cc'])
@@ -104,9 +129,10 @@ class Verdict(unittest.TestCase):
         made = stream(libva=result(['6:xx', '6:bb', '6:cc']), kdirect=result())
         del made.results['sw']
         self.check(made, 'libva != kdirect')
-        self.check(made, 'match (but for GStreamer)', exceptions=[(('h264', 'a.*'), 'known')])
+        rule = {'rows': [row('kdirect', 'size-changed', 'anything')], 'facts_of': ['size-changed']}
+        self.check(made, 'match (but for GStreamer)', **rule)
         made.results['libva'] = result(error='signal 11')
-        self.check(made, 'signal 11', exceptions=[(('h264', 'a.*'), 'known')])
+        self.check(made, 'signal 11', **rule)
 
     def test_only_a_stream_of_10_bits_may_be_declined_by_all(self):
         made = stream(libva=result([], error='software fallback'), kdirect=result([]))
@@ -130,13 +156,85 @@ class Verdict(unittest.TestCase):
         self.check(stream('any', libva=result()), 'match')
         self.check(stream('any', libva=result(['6:xx'] * 3)), 'libva != sw')
 
-    def test_exceptions_excuse_the_other_client_only(self):
-        rules = [(('h264', 'a.*'), 'known')]
-        self.check(stream(libva=result(), kdirect=result([])), 'match (but for GStreamer)', exceptions=rules)
-        self.assertFalse(self.is_good(stream(libva=result([]), kdirect=result([])), exceptions=rules))
-        self.assertFalse(
-            self.is_good(stream(libva=result(), kdirect=result([])), exceptions=[(('h264', 'b.*'), 'known')])
-        )
+    def test_rules_excuse_their_client_only(self):
+        rule = {'rows': [row('kdirect', 'size-changed', 'anything')], 'facts_of': ['size-changed']}
+        self.check(stream(libva=result(), kdirect=result([])), 'match (but for GStreamer)', **rule)
+        self.assertFalse(self.is_good(stream(libva=result([]), kdirect=result([])), **rule))
+        self.assertFalse(self.is_good(stream(libva=result([]), kdirect=result()), **rule))
+
+    def test_a_rule_needs_its_condition(self):
+        rows = [row('kdirect', 'size-changed', 'anything')]
+        self.assertFalse(self.is_good(stream(libva=result(), kdirect=result([])), rows=rows, facts_of=['field']))
+
+    def test_what_may_be_wrong(self):
+        long = [f'6:{number:02x}' for number in range(20)]
+        for differs, frames, expected, good in (
+            ('missing', GOOD_FRAMES[:2], GOOD_FRAMES, True),
+            ('missing', [GOOD_FRAMES[0], '6:xx'], GOOD_FRAMES, False),
+            ('missing', GOOD_FRAMES + ['6:dd'], GOOD_FRAMES, False),
+            ('all', [], GOOD_FRAMES, True),
+            ('all', GOOD_FRAMES[:1], GOOD_FRAMES, False),
+            ('last', long[:-1] + ['6:xx'], long, True),
+            ('last', ['6:xx'] + long[1:], long, False),
+            ('last', long[:-1], long, False),
+        ):
+            with self.subTest(differs, frames=frames):
+                made = stream(libva=result(frames))
+                made.count, made.results['sw']['frames'] = len(expected), expected
+                rule = {'rows': [row('ffmpeg', 'field', differs)], 'facts_of': ['field']}
+                self.assertEqual(self.verdict_of(made, **rule), judge.KNOWN if good else made_difference(frames, expected))
+
+    def test_only_what_is_damaged_may_differ(self):
+        expected = [f'6:{name}' for name in 'abcdefgh']
+        damage = types.SimpleNamespace(of_frames=[False, False, True, True, False, False, True, True], not_shown=0)
+        for frames, good in (
+            ('abcdefgh', True),
+            ('abxxefxx', True),
+            ('abefxx', True),
+            ('abxxefx', True),
+            ('abef', True),
+            ('axcdefgh', False),  # a frame before
+            ('abcdxfgh', False),  # one between
+            ('abxxef' + 'xxx', False),  # too many
+            ('abxx', False),  # frames that are not damaged are missing
+            ('abxxxefgh', False),
+        ):
+            with self.subTest(frames):
+                made = [f'6:{name}' for name in frames]
+                self.assertEqual(judge.only_damaged_differ(made, expected, damage), good)
+        damage.not_shown = 1
+        self.assertTrue(judge.only_damaged_differ([f'6:{name}' for name in 'abxxxefgh'], expected, damage))
+        self.assertTrue(judge.ends_at_damage(expected[:2], expected, damage))
+        self.assertTrue(judge.ends_at_damage(expected[:5], expected, damage))
+        self.assertFalse(judge.ends_at_damage(expected[:1], expected, damage))
+        self.assertFalse(judge.ends_at_damage(['6:a', '6:x'], expected, damage))
+
+    def test_what_software_says_of_damage_and_what_follows_from_it(self):
+        """Frames as they are shown, of packets I0 P1 B2 P3(damaged) B4 I5 B6 P7: what is behind it up to the next I picture,
+        and the B picture that is decoded after that but shown before it."""
+        shown = [(0, False, True), (2, False, False), (1, False, False), (4, False, False), (3, True, False),
+                 (6, False, False), (5, False, True), (7, False, False)]
+        self.assertEqual(damage_of(shown, 8), [False, False, False, True, True, True, False, False])
+        shown[6] = (5, True, True)  # the I picture itself is damaged
+        self.assertEqual(damage_of(shown, 8)[6:], [True, True])
+
+    def test_a_loss_that_software_does_not_tell(self):
+        """A gap in frame_num that the SPS does not allow, at the third of four frames; the facts of each."""
+        shown = [(number, False, number == 0) for number in range(4)]
+        pictures = [Picture({'idr'}), Picture(set()), Picture({'gap', 'lost'}), Picture({'lost'})]
+        self.assertEqual(damage_of(shown, 4, pictures), [False, False, True, True])
+
+    def test_a_container_may_tell_more_than_the_stream_in_it(self):
+        made = stream(libva=result(), kdirect=result(['6:xx', '6:bb', '6:cc']))
+        made.given = {'kdirect': '/nowhere/elementary'}
+        saved = library.software_of, library.ffmpeg_version
+        library.ffmpeg_version = lambda: '5'
+        try:
+            for frames, good in ((['6:xx', '6:bb', '6:cc'], True), (GOOD_FRAMES, False)):
+                library.software_of = lambda path, form, version, frames=frames: {'frames': frames}
+                self.assertEqual(self.is_good(made), good)
+        finally:
+            library.software_of, library.ffmpeg_version = saved
 
 
     def test_a_limit_of_the_clients_own_is_no_verdict_once_it_ran_alone(self):
@@ -360,9 +458,9 @@ class Payload(unittest.TestCase):
         self.assertEqual(second.fields['h264_dpb_entry.top_field_order_cnt'], '-2')
         self.assertEqual((first.payload, second.payload), ((12, 'aaaa'), (34, 'bbbb')))
 
-    def compare(self, ours, theirs, exceptions=()):
+    def compare(self, ours, theirs, exceptions=(), facts_of=None):
         summary = payload.Summary(exceptions)
-        words = summary.add(stream(), *(payload.parse(trace, 'mpeg2') for trace in (ours, theirs)))
+        words = summary.add(stream(), *(payload.parse(trace, 'mpeg2') for trace in (ours, theirs)), facts_of or known())
         with contextlib.redirect_stdout(io.StringIO()) as output:
             good = summary.print_table()
         return words, good, output.getvalue()
@@ -383,7 +481,7 @@ class Payload(unittest.TestCase):
         )
 
     def test_an_explained_difference_is_shown_and_does_not_fail(self):
-        rule = (('h264', '*', 'mpeg2_quantisation.intra*', '0x8*', '*'), 'clause 1.2.3')
+        rule = differences.Rule(codec='h264', field='other mpeg2_quantisation.intra*', libva='0x8*', kdirect='*', why='clause 1.2.3')
         words, good, output = self.compare(trace_of(self.IPB, quant='0x8'), trace_of(self.IPB, quant='0x9'), [rule])
         self.assertIsNone(words)
         self.assertTrue(good)
@@ -391,7 +489,7 @@ class Payload(unittest.TestCase):
         self.assertIn('1 explained, 0 not', output)
 
     def test_the_same_difference_with_other_values_is_not_explained(self):
-        rule = (('h264', '*', 'mpeg2_quantisation.intra*', '0x7*', '*'), 'clause 1.2.3')
+        rule = differences.Rule(codec='h264', field='mpeg2_quantisation.intra*', libva='0x7*', kdirect='*', why='clause 1.2.3')
         self.assertFalse(self.compare(trace_of(self.IPB, quant='0x8'), trace_of(self.IPB, quant='0x9'), [rule])[1])
 
     def test_a_missing_job_fails(self):
@@ -406,7 +504,7 @@ class Payload(unittest.TestCase):
             ]
 
         ours = trace(((1, 1, 0, 0), (2, 2, 1, 0)), 'ip', '0x8')
-        rule = (('h264', '*', 'jobs', '2', '3'), 'a picture without its reference')
+        rule = differences.Rule(codec='h264', field='job', libva='not sent', kdirect='sent', why='without its reference')
         theirs = ((1, 1, 0, 0), (2, 3, 1, 1), (3, 2, 1, 0))
         self.assertIsNone(self.compare(ours, trace(theirs, 'ibp', '0x8'), [rule])[0])
         self.assertEqual(self.compare(ours, trace(theirs, 'ibp', '0x9'), [rule])[0], '2 values differ')
@@ -418,18 +516,152 @@ class Payload(unittest.TestCase):
     def test_an_empty_trace_fails(self):
         self.assertFalse(self.compare([], [])[1])
 
+    def test_a_rule_asks_for_a_fact_of_the_picture(self):
+        """The second of three pictures has it; the first and the third differ as well."""
+        def trace(quants):
+            lines = [line for stamps, quant in zip(self.IPB, quants) for line in trace_of([stamps], quant=quant)]
+            return lines + [f'# payload {at} 1 {hashlib.md5(name).hexdigest()}' for at, name in enumerate(NAMES)]
+
+        NAMES = (b'i', b'p', b'b')
+        facts_of = known(pictures=[Picture({'one'}, b'i'), Picture({'one', 'two'}, b'p'), Picture(set(), b'b')])
+        for when, different in (('two', 2), ('one', 1), ('one !two', 2), ('*', 0), ('two|one', 1), ('!one|two', 1),
+                                ('file:a.h264', 0), ('file:b.*', 3), ('three', 3)):
+            with self.subTest(when):
+                rule = differences.Rule(codec='*', field='*quant*', libva='*', kdirect='*', when=when, why='clause 1.2.3')
+                words, good, _ = self.compare(trace(['0x8'] * 3), trace(['0x9'] * 3), [rule], facts_of)
+                self.assertEqual((words, good), (f'{different} values differ' if different else None, not different))
+
     def test_tables_of_exceptions_are_well_formed(self):
         folder = os.path.dirname(os.path.realpath(__file__))
-        for patterns, reason in differences.read_exceptions(os.path.join(folder, 'payload_exceptions.tsv'), 5):
-            self.assertEqual(len(patterns), 5)
-            self.assertGreater(len(reason), 20)
-        for patterns, reason in differences.read_exceptions(os.path.join(folder, 'board_exceptions.tsv'), 7):
-            self.assertEqual(len(patterns), 7)
-            self.assertRegex(patterns[4], r'^(\*|[0-9a-f]{8})$')
-            self.assertGreater(len(reason), 20)
-        for patterns, reason in judge.read_exceptions(os.path.join(folder, 'kdirect_exceptions.tsv')):
-            self.assertEqual(len(patterns), 2)
-            self.assertGreater(len(reason), 20)
+        names = 0
+        for name, columns in (
+            ('payload_exceptions.tsv', ['codec', 'field', 'libva', 'kdirect', 'when', 'why']),
+            ('board_exceptions.tsv',
+             ['board', 'engine', 'codec', 'field', 'bits', 'libva', 'kdirect', 'when', 'why']),
+            (judge.EXCEPTIONS, ['codec', 'client', 'when', 'differs', 'why']),
+        ):
+            for cells in library.read_table(os.path.join(folder, name)):
+                self.assertEqual(list(cells), columns)
+                self.assertGreater(len(cells['why']), 20)
+                self.assertRegex(cells.get('bits', '*'), r'^(\*|[0-9a-f]{8})$')
+                self.assertIn(cells.get('differs', 'last'), judge.DIFFERS)
+                words = [each.removeprefix('!') for word in cells['when'].split() for each in word.split('|')]
+                names += any(word.startswith('file:') for word in words)
+                words = {word for word in words if word != '*' and not word.startswith('file:')}
+                self.assertLessEqual(words, set(facts.WORDS), name)
+        self.assertEqual(names, 0)  # a file name is the last resort, and counted
+
+
+class FactsOfStreams(unittest.TestCase):
+    """What is read from streams, against what their makers were told to write (scripts/make-fixtures)."""
+
+    def of(self, codec, name):
+        path = os.path.join(FIXTURES, codec, name)
+        return facts.Facts(library.Stream(codec, path, {})).pictures
+
+    def numbers(self, codec, name, word):
+        return [number for number, picture in enumerate(self.of(codec, name)) if word in picture.facts]
+
+    def test_every_fact_is_in_the_list_and_every_picture_is_found(self):
+        seen = set()
+        for each in library.find(FIXTURES, library.DEFAULT_CODECS):
+            made = facts.Facts(each)
+            seen |= made.words
+            self.assertGreaterEqual(len(made.pictures), each.count or 1, each.key())
+        self.assertLessEqual(seen, set(facts.WORDS))
+
+    def test_h264(self):
+        self.assertEqual(self.numbers('h264', 'frame-num-gaps.h264', 'lost'), [])  # the SPS allows them
+        self.assertEqual(len(self.numbers('h264', 'frame-num-gaps.h264', 'gap')), 8)
+        self.assertEqual(self.numbers('h264', 'recovery-start.h264', 'lost'), list(range(16)))
+        self.assertEqual(len(self.numbers('h264', 'long-term-mmco.h264', 'reset')), 1)
+        self.assertEqual(self.numbers('h264', 'long-term-mmco.h264', 'after-reset'), list(range(27, 40)))
+        self.assertEqual(self.numbers('h264', 'scaling-pps-4x4.h264', 'no-8x8'), list(range(8)))
+        self.assertEqual(self.numbers('h264', 'scaling-pps.h264', 'no-8x8'), [])
+        self.assertEqual(self.numbers('h264', 'size-change.h264', 'size-changed'), list(range(7, 21)))
+        self.assertEqual(self.numbers('h264', 'baseline-refs.h264', 'baseline-only'), [])
+
+    def test_h264_baseline_without_the_constraint(self):
+        with open(os.path.join(FIXTURES, 'h264/baseline.h264'), 'rb') as file:
+            nals = h264_rewrite.split(file.read())
+        sps = next(at for at, nal in enumerate(nals) if h264_rewrite.nal_type(nal) == 7)
+        nals[sps] = nals[sps][:2] + bytes([nals[sps][2] & ~0x40]) + nals[sps][3:]
+        self.assertTrue(all('baseline-only' in picture.facts for picture in facts_h264.read(h264_rewrite.join(nals))))
+
+    def test_h264_damage_is_survived(self):
+        with open(os.path.join(FIXTURES, 'h264/main-b.h264'), 'rb') as file:
+            data = file.read()
+        for cut in range(0, len(data), 97):
+            facts_h264.read(data[:cut] + data[cut + 5 :])
+        self.assertEqual(len(facts_h264.read(data[: len(data) // 2] + b'\0\0\1')) > 0, True)
+
+    def test_other_streams_that_are_cut_are_survived(self):
+        for codec, name in (('hevc', 'p.h265'), ('mpeg2', 'i.m2v'), ('vp8', 'plain.ivf'), ('vp9', 'altref.ivf')):
+            with open(os.path.join(FIXTURES, codec, name), 'rb') as file:
+                data = file.read()
+            for cut in range(40, len(data), 211):
+                facts.READERS[codec](data[:cut])
+                facts.READERS[codec](data[:cut] + data[cut + 3 :])
+
+    def test_mpeg2(self):
+        self.assertEqual(self.numbers('mpeg2', 'open-gop-start.m2v', 'lacks-reference'), [1, 2])
+        self.assertEqual(self.numbers('mpeg2', 'ipb.m2v', 'lacks-reference'), [])
+        self.assertEqual(set(self.numbers('mpeg2', 'ipb.m2v', 'i')) & set(self.numbers('mpeg2', 'ipb.m2v', 'b')), set())
+
+    @staticmethod
+    def ivf(*frames):
+        head = b'DKIF' + struct.pack('<HH4sHHIIII', 0, 32, b'VP80', 16, 16, 30, 1, len(frames), 0)
+        return head + b''.join(struct.pack('<IQ', len(frame), at) + frame for at, frame in enumerate(frames))
+
+    def test_vp8(self):
+        """RFC 6386 9.1: key frame is bit 0 clear, show_frame bit 4; scales are the upper two bits of the sizes."""
+        key = bytes([0x10, 0, 0, 0x9D, 1, 0x2A]) + struct.pack('<HH', 64, 1 << 14 | 48) + b'data'
+        hidden = bytes([0x01]) + bytes(20)
+        larger = bytes([0x10, 0, 0, 0x9D, 1, 0x2A]) + struct.pack('<HH', 128, 48) + b'data'
+        one, two, three = facts_vpx.read_vp8(self.ivf(key, hidden, larger))
+        self.assertEqual([one.facts, two.facts], [{'key', 'scaled'}, {'inter', 'hidden'}])
+        self.assertEqual(three.facts, {'key', 'grown', 'size-changed'})
+        self.assertEqual(two.remade, bytes([0x11]) + bytes(20))
+        self.assertEqual(one.remade[6:10], struct.pack('<HH', 64, 48))
+
+    def test_a_payload_made_again_is_that_and_nothing_else(self):
+        hidden = bytes([0x01]) + bytes(20)
+        made = known(pictures=facts_vpx.read_vp8(self.ivf(hidden)))
+        for data, good in ((bytes([0x11]) + bytes(20), True), (bytes([0x11]) + bytes(19) + b'x', False), (hidden, False)):
+            ours, theirs = differences.Job(), differences.Job()
+            ours.payload = len(data), hashlib.md5(data).hexdigest()
+            theirs.payload = len(hidden), hashlib.md5(hidden).hexdigest()
+            made.find_origins([ours], [theirs])
+            self.assertEqual('made-again' in made.of_pair(ours, theirs), good)
+
+    def test_vp9(self):
+        self.assertEqual(self.numbers('vp9', 'plain.ivf', 'intra'), [0])
+        intra_only = h264_rewrite.to_bytes('10000' '1' '0' '0' '1' '00' + f'{0x498342:024b}' + f'{3:08b}' + f'{63:016b}{47:016b}'
+                                           + '0' * 40)
+        self.assertLessEqual({'intra', 'hidden'}, facts_vpx.Vp9().facts(intra_only))
+
+    def test_hevc(self):
+        self.assertEqual(self.numbers('hevc', 'open-gop.h265', 'before-irap'), [])
+        with open(os.path.join(FIXTURES, 'hevc/open-gop.h265'), 'rb') as file:
+            data = file.read()
+        # Without its first picture it begins elsewhere, up to the next IRAP picture.
+        first, second = [at.start() for at in re.finditer(rb'\x00\x00\x01[\x00-\x3f]', data)][:2]
+        pictures = facts_hevc.read(data[:first] + data[second:])
+        self.assertTrue(all('starts-without-irap' in picture.facts for picture in pictures))
+        before = ['before-irap' in picture.facts for picture in pictures]
+        self.assertEqual(before, sorted(before, reverse=True))
+        self.assertTrue(before[0] and not before[-1])
+
+    def test_jobs_find_their_pictures_in_order(self):
+        """Of equal payloads the next one; of one that is not in the stream none; of the head of one, that."""
+        made = known(pictures=[Picture(set(), data) for data in (b'aa', b'bb', b'aa', b'cccc')])
+        jobs = []
+        for data in (b'aa', b'xx', b'aa', b'ccc'):
+            job = differences.Job()
+            job.payload = len(data), f'{zlib.crc32(data):08x}'
+            jobs.append(job)
+        made.find_origins(jobs)
+        self.assertEqual([made.pictures.index(job.origin) if job.origin else None for job in jobs], [0, None, 0, 3])
 
 
 class Guests(unittest.TestCase):
@@ -509,15 +741,16 @@ def job_log(words='05060708', tail=''):
 
 
 class JobLog(unittest.TestCase):
-    def compare(self, ours, theirs, *exceptions):
+    def compare(self, ours, theirs, *exceptions, facts_of=None):
         summary = boards.Summary(exceptions, 'rk3399')
-        words = summary.add(stream(), boards.parse(ours), boards.parse(theirs))
+        words = summary.add(stream(), boards.parse(ours), boards.parse(theirs), facts_of or known())
         with contextlib.redirect_stdout(io.StringIO()) as output:
             good = summary.print_table()
         return words, good, output.getvalue()
 
     def rule(self, field, bits):
-        return (('rk*', 'rkvdec', 'h264/*', field, bits, '*', '*'), 'clause 1.2.3')
+        return differences.Rule(board='rk*', engine='rkvdec', codec='h264', field=field, bits=bits, libva='*', kdirect='*',
+                                why='clause 1.2.3')
 
     def test_a_job_is_all_that_the_hardware_has(self):
         jobs = boards.parse(job_log())
@@ -539,7 +772,7 @@ class JobLog(unittest.TestCase):
     def test_a_difference_is_shown_by_the_register_that_points_at_it(self):
         words, good, output = self.compare(job_log(), job_log('05060f08'))
         self.assertEqual((words, good), ('1 of 2 jobs differ', False))
-        self.assertIn("rk3399 rkvdec 0x0a8/pps[0]+0x0: 1 times in 1 streams; h264/a.h264 picture 2: libva '05060708', "
+        self.assertIn("rk3399 rkvdec h264 0x0a8/pps[0]+0x0: 1 times in 1 streams; h264/a.h264 picture 2: libva '05060708', "
                       "kdirect '05060f08'", output)
         self.assertIn('jobs equal 1 / 2; streams equal 0, explained 0, different 1', output)
 
@@ -553,11 +786,13 @@ class JobLog(unittest.TestCase):
         self.assertFalse(self.compare(job_log(), job_log('05060f00'), *both[:1])[1])
 
     def test_a_record_that_the_picture_needs_is_explained_apart(self):
-        ours, theirs = boards.parse(job_log()), boards.parse(job_log('05060f08'))
-        summary = boards.Summary([self.rule('*/pps[[]*', '*')], 'rk3399')
-        self.assertIsNone(summary.add(stream(), ours, theirs))
-        ours[1].needed = {'[0]'}
-        self.assertEqual(summary.add(stream(), ours, theirs), '1 of 2 jobs differ')
+        for needed, words in ((set(), None), ({'[0]'}, '1 of 2 jobs differ')):
+            ours, theirs = boards.parse(job_log()), boards.parse(job_log('05060f08'))
+            for job, data in zip(ours + theirs, (b'one', b'two') * 2):
+                job.payload = len(data), f'{zlib.crc32(data):08x}'
+            facts_of = known(pictures=[Picture(set(), b'one'), Picture(set(), b'two', needed=needed)])
+            summary = boards.Summary([self.rule('*/pps[[]*', '*')], 'rk3399')
+            self.assertEqual(summary.add(stream(), ours, theirs, facts_of), words)
 
     def test_reference_sets_that_pictures_need(self):
         """The fixture has two candidates of long-term pictures, named as hevc_rewrite.long_term was told; and another the
@@ -566,8 +801,8 @@ class JobLog(unittest.TestCase):
                              ('short-term-sets', {'': 11, '.short_term[0]': 4, '.short_term[1]': 4, '.short_term[2]': 4,
                                                   '.short_term[3]': 3, '.short_term[4]': 4})):
             with open(os.path.join(FIXTURES, f'hevc/{name}.h265'), 'rb') as file:
-                pictures = hevc_sets.needed(file.read())
-            seen = collections.Counter(name for names in pictures.values() for name in names or [''])
+                pictures = facts_hevc.read(file.read())
+            seen = collections.Counter(name for picture in pictures for name in picture.needed or [''])
             self.assertEqual(seen, wanted)
 
     def test_a_register_that_is_not_written_any_more_keeps_its_value(self):
