@@ -2,6 +2,7 @@
 // Surfaces before any context: exported, derived, written and read, as clients do to see what they may expect.
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include <drm_fourcc.h>
 #include <fcntl.h>
@@ -234,6 +235,8 @@ TEST_P(Surface, PartsArePutAndGot) {
     if (width < 16 || height < 16)
         GTEST_SKIP() << "too small for parts";
     VAImage black = makeImage(width, height);
+    std::memset(map(black), 0, black.data_size); // a new image holds anything
+    EXPECT_EQ(vaUnmapBuffer(display, black.buf), VA_STATUS_SUCCESS);
     ASSERT_EQ(vaPutImage(display, surface, black.image_id, 0, 0, width, height, 0, 0, width, height),
               VA_STATUS_SUCCESS);
     VAImage image = makeImage(width, height), part = makeImage(7, 5);
