@@ -26,7 +26,7 @@ CapturePool::Slot* CapturePool::find(const std::shared_ptr<Frame>& frame) const 
     return nullptr;
 }
 
-// One that has this memory already, else one whose memory is gone or that never had any.
+// One that has this memory already, else one whose memory is gone or that never had any, and that is bound to nothing.
 CapturePool::Slot* CapturePool::findUnused(const std::shared_ptr<FrameMemory>& memory) const {
     Slot* unused = nullptr;
     for (const auto& slot : slots_) {
@@ -35,7 +35,7 @@ CapturePool::Slot* CapturePool::findUnused(const std::shared_ptr<FrameMemory>& m
         const auto has = slot->memory.lock();
         if (has == memory)
             return slot.get();
-        if (!has && !slot->prepared)
+        if (!has && !slot->prepared && slot->frame.expired())
             unused = slot.get();
     }
     return unused;
@@ -93,7 +93,7 @@ Result<std::optional<CapturePool::Finished>> CapturePool::dequeue() {
 
 void CapturePool::dropUnowned() {
     const auto unowned = [](const std::unique_ptr<Slot>& slot) {
-        return slot->filled && !slot->queued && slot->memory.expired();
+        return slot->filled && !slot->queued && slot->memory.expired() && slot->frame.expired();
     };
     while (canRemove_ && slots_.size() > 1) { // a queue that loses its last buffer is no queue any more
         const auto slot = std::find_if(slots_.begin(), slots_.end(), unowned);

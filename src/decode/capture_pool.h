@@ -24,6 +24,11 @@ public:
         bool filled = false;                 // the kernel has memory at this index
         bool prepared = false;               // the kernel takes no other memory here before this was queued
         bool queued = false;                 // the device has it
+
+        void reserve(const std::shared_ptr<Frame>& picture) {
+            frame = picture;
+            timestamp = 0;
+        }
     };
 
     // `format` is the negotiated CAPTURE format; the device must outlive the pool.

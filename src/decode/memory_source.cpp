@@ -66,7 +66,7 @@ std::vector<os::UniqueFd> MemorySource::allocate(v4l2::Device& device, const v4l
 
 Result<std::vector<os::UniqueFd>> MemorySource::allocateFrom(const std::string& path, v4l2::Device& device,
                                                              const v4l2::Format& capture, uint32_t index) const {
-    const os::UniqueFd heap(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const os::UniqueFd heap = os::openNode(path.c_str(), O_RDONLY);
     if (!heap.valid())
         return v4l2::ioctlError("open", errno);
     std::vector<os::UniqueFd> buffers;

@@ -77,7 +77,7 @@ Result<std::shared_ptr<Session>> Session::open(const Decoder& decoder, const Str
     auto device = v4l2::Device::open(decoder.node.videoPath);
     if (!device)
         return tl::unexpected(std::move(device).error());
-    os::UniqueFd media(::open(decoder.node.mediaPath.c_str(), O_RDWR | O_CLOEXEC));
+    os::UniqueFd media = os::openNode(decoder.node.mediaPath.c_str(), O_RDWR);
     if (!media.valid())
         return fail(ErrorKind::Device, decoder.node.mediaPath + " cannot be opened any more", errno);
     const auto formats = negotiate(*device, decoder, wanted);
@@ -126,9 +126,6 @@ Result<void> Session::submit(std::span<Work> works) {
         jobCount += work.jobs.size();
         if (work.jobs.size() > 1 && !decoder_.holdCapture)
             return fail(ErrorKind::Unsupported, "the device cannot put several slices into one picture");
-        // A second field whose first was not held is a job of its own on the same buffer.
-        while (work.secondField && !joinsHeld(work) && work.target->pending())
-            waitForProgress(lock, os::Deadline::never());
     }
     const size_t depth = output_.depthFor(jobCount), together = std::min(jobCount, depth);
 
@@ -143,23 +140,25 @@ Result<void> Session::submit(std::span<Work> works) {
                     return acquired;
                 count++;
             }
+    // A second field whose first is not held, or no longer, is a job of its own on the same buffer.
+    for (const Work& work : works)
+        while (work.secondField && !joinsHeld(work) && work.target->pending())
+            waitForProgress(lock, os::Deadline::never());
     if (dead_)
         return fail(ErrorKind::Device, "the device could not be restarted");
+    const bool joins = joinsHeld(works.front());
     std::list<Pending> pictures;
-    bool joins = joinsHeld(works.front());
-    for (Work& work : works) {
-        CapturePool::Slot* slot = joins ? pending_.back().slot : nullptr;
-        if (!joins) {
-            auto bound = bind(lock, work.target, works);
-            if (!bound)
-                return tl::unexpected(std::move(bound).error());
-            slot = *bound;
-            // Kept for this picture: the next one of `works` must not be given the same.
-            slot->frame = work.target;
-            slot->timestamp = 0;
-        }
-        pictures.push_back({std::move(work), slot});
+    for (const Work& work : works) {
+        auto bound = joins ? Result<CapturePool::Slot*>(pending_.back().slot) : bind(lock, work.target, works);
+        if (!bound)
+            return tl::unexpected(std::move(bound).error());
+        pictures.push_back({.work = {}, .slot = *bound});
+        if (!joins) // kept for this picture: the next one of `works` must not be given the same
+            (*bound)->reserve(work.target);
     }
+    auto next = works.begin();
+    for (Pending& picture : pictures)
+        picture.work = std::move(*next++);
 
     // 2. All that can fail. From here on the lock is not released before everything is queued.
     count = 0;
@@ -356,6 +355,7 @@ void Session::drain() {
 void Session::waitForProgress(Lock& lock, os::Deadline deadline) {
     if (pending_.empty()) { // pictures are being concealed, or a request ends after its buffers
         waiter_.sleep(lock, deadline.earlier(os::Deadline::after(std::chrono::milliseconds(1))));
+        takeFinished(lock);
         return;
     }
     const uint64_t epoch = epoch_;
@@ -372,8 +372,6 @@ void Session::waitForProgress(Lock& lock, os::Deadline deadline) {
 
 // Whether anything came back. A queue that cannot be read any more has lost everything.
 bool Session::takeFinished(Lock& lock) {
-    if (pending_.empty())
-        return false;
     const auto any = dequeueAll();
     bool progressed = any.value_or(false);
     for (auto pending = pending_.begin(); pending != pending_.end();) {

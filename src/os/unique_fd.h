@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cerrno>
 #include <utility>
 
 #include <fcntl.h>
@@ -34,5 +35,15 @@ public:
 private:
     int fd_ = -1;
 };
+
+// open(2), close-on-exec, again where a signal interrupted it: some kernel drivers wait for a lock there. Invalid (and
+// errno set) on failure.
+inline UniqueFd openNode(const char* path, int flags) {
+    int fd;
+    do
+        fd = ::open(path, flags | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    return UniqueFd(fd);
+}
 
 } // namespace v4l2_request::os

@@ -49,7 +49,7 @@ ControlInfo controlInfo(const v4l2_query_ext_ctrl& query) {
 } // namespace
 
 Result<Device> Device::open(const std::string& path) {
-    os::UniqueFd fd(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    os::UniqueFd fd = os::openNode(path.c_str(), O_RDWR | O_NONBLOCK);
     if (!fd.valid())
         return ioctlError("open", errno, path);
     v4l2_capability capability{};

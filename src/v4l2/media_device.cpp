@@ -146,7 +146,7 @@ void readEntities(const Topology& topology, MediaDevice& media) {
 
 MediaDevice inspect(const std::string& path) {
     MediaDevice media{.path = path};
-    const os::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    const os::UniqueFd fd = os::openNode(path.c_str(), O_RDWR);
     if (!fd.valid()) {
         media.faults.push_back(std::string("cannot be opened: ") + std::strerror(errno));
         return media;

@@ -5,8 +5,7 @@
 
 namespace v4l2_request::va {
 
-// Clients leave things behind. Contexts go first: they finish what the device still writes.
-Driver::~Driver() {
+void Driver::finish() {
     for (const auto& context : contexts.removeAll())
         if (const auto stream = context->close())
             stream->finish();

@@ -89,7 +89,8 @@ inline os::Deadline deadlineAfter(uint64_t timeoutNs) {
 // One VADisplay. Everything that lives as long as it does; the entry points are free functions on it.
 struct Driver {
     explicit Driver(Log::Sink sink) : log(std::move(sink)) {}
-    ~Driver();
+    // Clients leave contexts behind: waits for what the device still writes.
+    void finish();
 
     // The decoder for surfaces that no picture was decoded into yet: that of the config or context that was made last,
     // as clients make these first, or any other that writes the format and whose sizes hold them.

@@ -56,8 +56,11 @@ void refuse(VAStatus (*&hook)(VADriverContextP, Arguments...)) {
 }
 
 VAStatus terminate(VADriverContextP context) noexcept {
-    delete static_cast<Driver*>(context->pDriverData);
-    context->pDriverData = nullptr;
+    const std::unique_ptr<Driver> driver(static_cast<Driver*>(std::exchange(context->pDriverData, nullptr)));
+    try {
+        driver->finish();
+    } catch (...) { // what is left ends with the descriptors
+    }
     return VA_STATUS_SUCCESS;
 }
 
