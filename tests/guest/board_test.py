@@ -49,7 +49,7 @@ LATE = {'rk3399': ('h264',), 'imx8mq': ('vp9',), 'h3': ('mpeg2',)}
 WITH_THE_DRIVER = {'rk3399': ('h264', 'vp8'), 'rk3576': ('hevc',), 'imx8mq': ('vp9',), 'h3': ('mpeg2',)}
 # A job that takes longer once, less than GStreamer's patience; memory that is short; one job of each picture that fails.
 PAUSING, PAUSE = {'rk3399': ('h264', 'mpeg2'), 'h3': ('mpeg2',)}, (('pause_ms', 700), ('pause_after', 4))
-SHORT = {'rk3399': ('vp8',), 'h3': ('h264',)}
+SHORT = {'h3': ('h264',)}
 SLICED, SLICES, SLICES_OF_A_PICTURE = 'h3', 'h264/slices-mbs.h264', 15
 PATTERN = {'rk3399': ('vp8',)}
 BOARDS_AT_A_TIME = 2
@@ -194,7 +194,8 @@ class Kernel(Outcomes):
         for board, codec, result in self.each(ENGINES):
             with self.subTest(board=board, codec=codec):
                 self.check_good(board, codec, result)
-                self.assertEqual(Boards.results[board][Case(codec, note='again')], result)
+                again = Boards.results[board][Case(codec, note='again')]
+                self.assertEqual({**again, 'seconds': None}, {**result, 'seconds': None})
 
     def test_bitstream(self):
         """VP8 and VP9 go to the hardware as they are: what it was pointed at is what is in the file."""
@@ -222,7 +223,7 @@ class Kernel(Outcomes):
         for number, failing in ((1, 1), (3, 1), (SLICES_OF_A_PICTURE + 1, 0)):
             result = Boards.results[SLICED][Case('h264', knobs=(('fail_job', number),), stream=SLICES)]
             jobs = sum(result['outcomes'].values())
-            self.assertGreaterEqual(jobs, 10 * SLICES_OF_A_PICTURE)
+            self.assertGreaterEqual(jobs, 8 * SLICES_OF_A_PICTURE)
             self.assertEqual(result['outcomes'].get('failed', 0) * SLICES_OF_A_PICTURE, failing * jobs)
 
     def test_a_pause(self):
