@@ -39,8 +39,10 @@ std::vector<Reference> findReferences(const Picture& picture, VASurfaceID target
         const VAPictureHEVC& reference = picture.parameters.ReferenceFrames[i];
         if (isInvalid(reference))
             continue;
-        const auto timestamp =
-            reference.picture_id == target ? std::nullopt : references.timestamp(reference.picture_id);
+        const auto find = [&](VASurfaceID surface) {
+            return reference.flags & currentFlags ? references.timestamp(surface) : references.listed(surface);
+        };
+        const auto timestamp = reference.picture_id == target ? std::nullopt : find(reference.picture_id);
         if (!timestamp && (picture.intra() || !(reference.flags & currentFlags)))
             continue;
         const bool longTerm = reference.flags & VA_PICTURE_HEVC_LONG_TERM_REFERENCE;

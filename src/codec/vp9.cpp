@@ -192,9 +192,9 @@ Result<void> fillReferences(const Frame& frame, const PictureInput& input, const
         const bool canBeThere = surface != VA_INVALID_SURFACE && surface != input.target;
         return canBeThere ? references.timestamp(surface) : std::nullopt;
     };
-    // Whoever is asked for stays in the queue: the others of the eight are for later frames.
-    for (const VASurfaceID surface : frame.picture.reference_frames)
-        find(surface);
+    for (const VASurfaceID surface : frame.picture.reference_frames) // all eight stay, for later frames
+        if (surface != VA_INVALID_SURFACE && surface != input.target)
+            references.listed(surface);
     if (frame.header.isIntra())
         return {};
     if (state.width != 0 && (state.width != frame.header.width || state.height != frame.header.height))
