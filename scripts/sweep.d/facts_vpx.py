@@ -25,6 +25,7 @@ class Growth:
         self.first, self.changed = None, False
 
     def facts(self, size):
+        self.first = self.first or size
         self.changed |= size != self.first
         larger = size[0] > self.first[0] or size[1] > self.first[1]
         return (
