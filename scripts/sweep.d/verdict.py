@@ -61,6 +61,8 @@ def only_damaged_differ(frames, expected, damage):
     """Whether every frame that is not damaged is there, in its order, and no more others than damaged ones.
 
     damage: a facts.Damage of the expected frames."""
+    if len(damage.of_frames) != len(expected):
+        return False  # it is not known which is which
     if len(frames) == len(expected):
         return all(one == other or bad for one, other, bad in zip(frames, expected, damage.of_frames))
     at, room = 0, 0  # how many frames may stand before the next that is not damaged
