@@ -59,6 +59,7 @@ WORDS = {
     'gap': 'pictures that a gap in frame_num stands for may still be references, by the sliding window (H.264)',
     'after-gap': 'comes after such a gap, before the next IDR picture (H.264)',
     'lost': 'the same where the SPS does not allow gaps, or behind a start without an IDR picture, or an incomplete one (H.264)',
+    'after-loss': 'it or one before it is lost, also before the last IDR picture (H.264)',
     'incomplete': 'no slice has its first macroblock (H.264)',
     'deblocking-as-inferred': 'what deblocking_filter_control_present_flag guards is as inferred without it (HEVC)',
     'starts-without-irap': 'is in a stream that begins without an IRAP picture (HEVC)',

@@ -141,6 +141,7 @@ class Sequence:
     def __init__(self):
         self.first, self.last_ref_num, self.gap, self.reset, self.idr_seen = None, None, 0, False, False
         self.last, self.fields, self.lost, self.after_gap, self.changes = None, False, False, False, set()
+        self.lost_once = False
 
     def facts(self, slices):
         """Of a picture with these slices."""
@@ -167,6 +168,8 @@ class Sequence:
         if min(each.first_mb for each in slices):
             facts.add('incomplete')
             self.lost = True
+        self.lost_once |= self.lost
+        facts |= {'after-loss'} if self.lost_once else set()
         facts |= ({'gap'} if self.gap > 0 else set()) | ({'lost'} if self.lost else set())
         facts |= {'after-gap'} if self.after_gap else set()
         facts |= {'after-reset'} if self.reset else set()
