@@ -97,12 +97,13 @@ class Differences:
 
 
 def pairs(libva, kdirect):
-    """Jobs in order; where one client sent more than the other, those with equal payloads, and None beside the others.
+    """Jobs in order; where one client sent more than the other, those of the same picture or with equal payloads, and None
+    beside the others.
 
     The pictures of kdirect are then counted as libva counts them."""
     if len(libva) == len(kdirect):
         return list(zip(libva, kdirect))
-    payloads = ([job.payload or at for at, job in enumerate(jobs)] for jobs in (libva, kdirect))
+    payloads = ([job.origin or job.payload or at for at, job in enumerate(jobs)] for jobs in (libva, kdirect))
     blocks = difflib.SequenceMatcher(None, *payloads, autojunk=False).get_matching_blocks()
     found, ours, theirs = [], 0, 0
     for a, b, size in blocks:

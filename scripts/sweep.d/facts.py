@@ -44,26 +44,31 @@ WORDS = {
     '4:2:0': 'chroma_format (MPEG-2)',
     '10-bit': 'more than 8 bits (H.264)',
     'small': 'narrower or lower than 48',
-    'size-changed': 'has not the size of the first picture',
+    'size-changed': 'it or one before it has not the size of the first picture',
     'grown': 'is wider or higher than the first picture (VP8, VP9)',
-    'format-changed': 'its SPS has not size, format, profile and number of references of the first one (H.264)',
+    'format-changed': 'its SPS or one before has not size, format, profile and number of references of the first one (H.264)',
     'lacks-reference': 'stands where there are not as many references as it needs (MPEG-2)',
     'p-field-of-first-i': 'predicts from the first field of the first frame (MPEG-2)',
     'baseline': 'profile_idc 66 (H.264)',
     'baseline-only': 'profile_idc 66 without constraint_set1_flag (H.264)',
-    'overrides': 'no slice uses the default number of references of the PPS (H.264)',
+    'overrides-l0': "no slice uses the PPS's default number of references of list 0 (H.264)",
+    'overrides-l1': 'the same of list 1 (H.264)',
     'no-8x8': 'transform_8x8_mode_flag is 0 (H.264)',
     'reset': 'has memory_management_control_operation 5 (H.264)',
     'after-reset': 'comes after such a one, before the next IDR picture (H.264)',
     'gap': 'pictures that a gap in frame_num stands for may still be references, by the sliding window (H.264)',
     'after-gap': 'comes after such a gap, before the next IDR picture (H.264)',
-    'lost': 'the same, where the SPS does not allow gaps, or behind a start without an IDR picture (H.264)',
+    'lost': 'the same where the SPS does not allow gaps, or behind a start without an IDR picture, or an incomplete one (H.264)',
+    'after-loss': 'it or one before it is lost, also before the last IDR picture (H.264)',
+    'incomplete': 'no slice has its first macroblock (H.264)',
     'deblocking-as-inferred': 'what deblocking_filter_control_present_flag guards is as inferred without it (HEVC)',
     'starts-without-irap': 'is in a stream that begins without an IRAP picture (HEVC)',
     'before-irap': 'comes before the first IRAP picture (HEVC)',
+    'first-rasl': 'is a RASL picture of the first IRAP picture (HEVC)',
     'scaled': 'is a key frame with a scale for the presentation (VP8)',
     'no-filter-deltas': 'loop_filter_delta_enabled is 0 (VP9)',
     'made-again': "the driver's payload is the stream's but for the bits of the frame tag that VA-API does not carry (VP8)",
+    'container-parameters': 'has parameter sets that only the container has, in its middle',
     'damaged': 'software says that frames are damaged, or pictures before them are not there (of the stream)',
     'kdirect-lacks-memory': 'GStreamer says so',
     'kdirect-parser-gives-up': 'GStreamer says so',
@@ -72,7 +77,7 @@ WORDS = {
 IVF = ('vp8', 'vp9')
 DEBIANS_PYTHON = '/usr/bin/python3'  # of which python3-av is a package
 DAMAGE = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'damage.py')
-NEAR = 4  # pictures, among which one is looked for of which only the head is known
+NEAR = 32  # pictures, among which one is looked for of which only the head is known
 # Pictures that stand behind a loss.
 LOSSES = {'lost', 'before-irap'}
 # What a client says when it meets a limit of its own.
@@ -92,19 +97,25 @@ class Facts:
         if reader and os.path.exists(stream.path):
             with open(library.elementary(stream, ivf=stream.codec in IVF), 'rb') as file:
                 self.pictures = reader(file.read())
+            if stream.path != file.name:
+                self.mark_changes()
         self.words = set().union(*(picture.facts for picture in self.pictures)) if self.pictures else set()
         self.said = {f'{column}-{word}' for column, result in stream.results.items() for word, says in SAYS.items()
                      if says.search(result.get('log') or '')}
         self.words |= self.said
 
+    def mark_changes(self):
+        """Where a container has other parameter sets in its middle (sample descriptions), its elementary stream lacks them."""
+        command = ['ffprobe', '-v', 'error', '-select_streams', 'v:0', '-show_entries', 'packet_side_data', '-of', 'csv']
+        told = subprocess.run([*command, self.stream.path], capture_output=True, text=True, check=False).stdout
+        packets = [line for line in told.splitlines() if line.startswith('packet,')]
+        first = next((at for at, line in enumerate(packets) if at and 'New Extradata' in line), len(packets))
+        for words in (self.units(len(packets)) or [])[first:]:
+            words.add('container-parameters')
+
     def units(self, packets):
-        """The facts of so many packets, fields together or each for itself; None where that is not how many there are."""
-        frames = []
-        for picture in self.pictures:
-            if 'second-field' in picture.facts and frames:
-                frames[-1] = frames[-1] | picture.facts
-            else:
-                frames.append(picture.facts)
+        """The facts of so many packets, of first fields or of all; None where that is not how many there are."""
+        frames = [picture.facts for picture in self.pictures if 'second-field' not in picture.facts]
         fields = [picture.facts for picture in self.pictures]
         return next((units for units in (frames, fields) if len(units) == packets), None)
 

@@ -89,13 +89,13 @@ class Slice:
         if self.pps.redundant:
             reader.ue()
         self.temporal = self.kind == 'b' and not reader.u(1)
-        self.overrides = self.kind == 'i'
+        self.defaults = set() if self.kind == 'i' else {'l0', 'l1'} if self.kind == 'b' else {'l0'}
         self.operations = ()
         if self.pps.groups:
             return
         counts = list(self.pps.counts)
         if self.kind != 'i' and reader.u(1):
-            self.overrides = True
+            self.defaults = set()
             counts = [reader.ue() + 1 for _ in range(1 + (self.kind == 'b'))]
         for _ in range('ipb'.index(self.kind)):
             if reader.u(1):
@@ -140,7 +140,8 @@ class Sequence:
 
     def __init__(self):
         self.first, self.last_ref_num, self.gap, self.reset, self.idr_seen = None, None, 0, False, False
-        self.last, self.fields, self.lost, self.after_gap = None, False, False, False
+        self.last, self.fields, self.lost, self.after_gap, self.changes = None, False, False, False, set()
+        self.lost_once = False
 
     def facts(self, slices):
         """Of a picture with these slices."""
@@ -154,15 +155,21 @@ class Sequence:
         facts = ({'idr'} if one.idr else set()) | ({'second-field'} if second else set())
         facts |= {'i'} if all(each.kind == 'i' for each in slices) else set()
         facts |= {'b'} if any(each.kind == 'b' for each in slices) else set()
-        facts |= {'overrides'} if all(each.overrides for each in slices) else set()
+        facts |= {'overrides-l0', 'overrides-l1'} - {f'overrides-{name}' for each in slices for name in each.defaults}
         facts |= {'no-8x8'} if not any(each.pps.transform8x8 for each in slices) else set()
         facts |= {'baseline-only'} if sps.profile == BASELINE and not sps.constraints & CONSTRAINED else set()
         facts |= {'baseline'} if sps.profile == BASELINE else set()
         facts |= ({'field'} if one.field else set()) | ({'fields-so-far'} if self.fields else set())
         facts |= {'10-bit'} if max(sps.depths) else set()
         facts |= {'small'} if min(sps.size) < 48 else set()
-        facts |= {'size-changed'} if sps.size != self.first.size else set()
-        facts |= {'format-changed'} if sps.format() != self.first.format() else set()
+        self.changes |= {'size-changed'} if sps.size != self.first.size else set()
+        self.changes |= {'format-changed'} if sps.format() != self.first.format() else set()
+        facts |= self.changes
+        if min(each.first_mb for each in slices):
+            facts.add('incomplete')
+            self.lost = True
+        self.lost_once |= self.lost
+        facts |= {'after-loss'} if self.lost_once else set()
         facts |= ({'gap'} if self.gap > 0 else set()) | ({'lost'} if self.lost else set())
         facts |= {'after-gap'} if self.after_gap else set()
         facts |= {'after-reset'} if self.reset else set()
@@ -222,5 +229,5 @@ def unescaped(unit):
 
 
 def make_picture(facts, slices, nals):
-    needed = {f'[{each.pps.id}]' for each in slices if not each.overrides}
+    needed = {f'[{each.pps.id}]' for each in slices}
     return Picture(facts, b''.join(b'\x00\x00\x01' + nal for nal in nals), *nals, needed=needed)

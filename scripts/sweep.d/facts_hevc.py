@@ -8,6 +8,8 @@ import hevc_sets
 from h264_rewrite import BitReader
 from picture import Picture
 
+RASL = (8, 9)
+
 
 class Pps:
     """7.3.2.3.1, up to the deblocking."""
@@ -64,7 +66,7 @@ class State:
 
     def __init__(self):
         self.sps_of, self.pps_of, self.groups = {}, {}, []
-        self.first, self.irap_seen = None, False
+        self.first, self.iraps, self.changes = None, 0, set()
 
     def parameters(self, unit):
         kind = unit[0] >> 1 & 63
@@ -85,14 +87,17 @@ class State:
     def begin(self, body, kind):
         """A picture, by its first slice segment."""
         irap = hevc_sets.FIRST_IRAP <= kind <= hevc_sets.LAST_IRAP
-        self.irap_seen |= irap
+        self.iraps += irap
         reader = BitReader(body)
         reader.u(2 if irap else 1)
         pps = self.pps_of[reader.ue()]
         sps = self.sps_of[pps.sps]
         self.first = self.first or sps
+        self.changes |= {'size-changed'} if sps.size != self.first.size else set()
         needed = hevc_sets.sets_of_slice(body, kind, pps, sps)
-        self.groups.append((facts(sps, pps, self.first, self.irap_seen, irap), needed, []))
+        words = facts(sps, pps, irap) | self.changes | (set() if self.iraps else {'before-irap'})
+        words |= {'first-rasl'} if kind in RASL and self.iraps < 2 else set()
+        self.groups.append((words, needed, []))
 
     def pictures(self):
         whole = {'starts-without-irap'} if self.groups and 'before-irap' in self.groups[0][0] else set()
@@ -105,11 +110,9 @@ def unescaped(unit):
     return unit[2:].replace(b'\x00\x00\x03', b'\x00\x00')
 
 
-def facts(sps, pps, first, irap_seen, irap):
+def facts(sps, pps, irap):
     return (
         ({'irap'} if irap else set())
-        | (set() if irap_seen else {'before-irap'})
         | ({'deblocking-as-inferred'} if pps.deblocking_as_inferred else set())
-        | ({'size-changed'} if sps.size != first.size else set())
         | ({'small'} if min(sps.size) < 48 else set())
     )

@@ -15,10 +15,10 @@ def read(stream):
     """The pictures, fields each for itself, in the order of the stream."""
     pictures, slices = [], None
     size, chroma, first_size = None, 1, None
-    references, first_field, seen_fields = 0, None, False
+    references, first_field, seen_fields, changed = 0, None, False, False
 
     def end():
-        nonlocal references, first_field, seen_fields
+        nonlocal references, first_field, seen_fields, changed
         if not slices or not size:
             return  # nothing, or nothing that can be decoded: its sequence header is not there
         second = structure != FRAME and first_field is not None and first_field != structure
@@ -32,7 +32,8 @@ def read(stream):
         seen_fields |= structure != FRAME
         facts |= {'field'} if structure != FRAME else set()
         facts |= {'fields-so-far'} if seen_fields else set()
-        facts |= {'size-changed'} if size != first_size else set()
+        changed |= size != first_size
+        facts |= {'size-changed'} if changed else set()
         facts |= {'small'} if min(size) < 48 else set()
         first_field = structure if structure != FRAME and not second else None
         if kind != 'b' and first_field is None:

@@ -18,18 +18,26 @@ def frames_of(ivf):
         at += 12 + size
 
 
-def growth(size, first):
-    """Facts of a frame's size, beside that of the first one."""
-    return (
-        ({'size-changed'} if size != first else set())
-        | ({'grown'} if size[0] > first[0] or size[1] > first[1] else set())
-        | ({'small'} if min(size) < 48 else set())
-    )
+class Growth:
+    """Facts of frames' sizes, beside that of the first one."""
+
+    def __init__(self):
+        self.first, self.changed = None, False
+
+    def facts(self, size):
+        self.first = self.first or size
+        self.changed |= size != self.first
+        larger = size[0] > self.first[0] or size[1] > self.first[1]
+        return (
+            ({'size-changed'} if self.changed else set())
+            | ({'grown'} if larger else set())
+            | ({'small'} if min(size) < 48 else set())
+        )
 
 
 def read_vp8(ivf):
     """RFC 6386, 9.1: the frame tag, and of key frames sizes and scales."""
-    pictures, size, first = [], (0, 0), None
+    pictures, size, growth = [], None, Growth()
     for frame in frames_of(ivf):
         if len(frame) < 10:
             continue
@@ -39,10 +47,10 @@ def read_vp8(ivf):
         if key:
             width, height = struct.unpack('<HH', frame[6:10])
             size = width & 0x3FFF, height & 0x3FFF
-            first = first or size
             facts |= {'scaled'} if (width | height) >> 14 else set()
             remade[6:10] = struct.pack('<HH', *size)
-        facts |= {'key' if key else 'inter'} | ({'hidden'} if not frame[0] & 0x10 else set()) | growth(size, first or size)
+        facts |= {'key' if key else 'inter'} | ({'hidden'} if not frame[0] & 0x10 else set())
+        facts |= growth.facts(size) if size else set()
         pictures.append(Picture(facts, frame, remade=bytes(remade)))
     return pictures
 
@@ -66,7 +74,7 @@ class Vp9:
     """The state that uncompressed headers need: sizes of the references."""
 
     def __init__(self):
-        self.sizes, self.first = [(0, 0)] * REFERENCES, None
+        self.sizes, self.growth = [(0, 0)] * REFERENCES, Growth()
 
     def facts(self, frame):
         """uncompressed_header (6.2), up to the deltas of the loop filter. None of a frame that shows another."""
@@ -95,13 +103,12 @@ class Vp9:
             else:
                 refresh, size = reader.u(8), self.inter_size(reader)
         facts |= {'intra'} if key or intra_only else {'inter'}
-        self.first = self.first or size
         self.sizes = [size if refresh >> slot & 1 else old for slot, old in enumerate(self.sizes)]
         reader.u(0 if resilient else 2)
         reader.u(2)  # frame_context_idx
         reader.u(6 + 3)
         facts |= set() if reader.u(1) else {'no-filter-deltas'}
-        return facts | growth(size, self.first)
+        return facts | self.growth.facts(size)
 
     def color(self, reader, profile):
         """color_config (6.2.2)"""

@@ -202,6 +202,7 @@ class Verdict(unittest.TestCase):
             with self.subTest(frames):
                 made = [f'6:{name}' for name in frames]
                 self.assertEqual(judge.only_damaged_differ(made, expected, damage), good)
+        self.assertFalse(judge.only_damaged_differ(made, expected, types.SimpleNamespace(of_frames=[True], not_shown=9)))
         damage.not_shown = 1
         self.assertTrue(judge.only_damaged_differ([f'6:{name}' for name in 'abxxxefgh'], expected, damage))
         self.assertTrue(judge.ends_at_damage(expected[:2], expected, damage))
@@ -591,15 +592,15 @@ class FactsOfStreams(unittest.TestCase):
     def test_h264_damage_is_survived(self):
         with open(os.path.join(FIXTURES, 'h264/main-b.h264'), 'rb') as file:
             data = file.read()
-        for cut in range(0, len(data), 97):
+        for cut in range(0, len(data), 997):
             facts_h264.read(data[:cut] + data[cut + 5 :])
-        self.assertEqual(len(facts_h264.read(data[: len(data) // 2] + b'\0\0\1')) > 0, True)
+        self.assertTrue(facts_h264.read(data[: len(data) // 2] + b'\0\0\1'))
 
     def test_other_streams_that_are_cut_are_survived(self):
         for codec, name in (('hevc', 'p.h265'), ('mpeg2', 'i.m2v'), ('vp8', 'plain.ivf'), ('vp9', 'altref.ivf')):
             with open(os.path.join(FIXTURES, codec, name), 'rb') as file:
                 data = file.read()
-            for cut in range(40, len(data), 211):
+            for cut in range(40, len(data), 1511):
                 facts.READERS[codec](data[:cut])
                 facts.READERS[codec](data[:cut] + data[cut + 3 :])
 
