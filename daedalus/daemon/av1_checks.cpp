@@ -43,7 +43,8 @@ Result<void> checkTypes(const Av1Controls& c) {
          "AV1_FRAME.refresh_frame_flags of a shown key frame or a switch frame are not all (5.9.2)"},
         {c.type() == V4L2_AV1_INTRA_ONLY_FRAME && f.refresh_frame_flags == av1AllSlots,
          "AV1_FRAME.refresh_frame_flags of an intra only frame are all (6.8.2)"},
-        {c.refreshesAll() && !c.errorResilient(),
+        // A reduced still picture header does not say it, and a key frame does not read it.
+        {c.refreshesAll() && !c.errorResilient() && !c.sequenceHas(V4L2_AV1_SEQUENCE_FLAG_STILL_PICTURE),
          "AV1_FRAME.flags ERROR_RESILIENT_MODE is not set in a shown key frame or a switch frame (5.9.2)"},
         {shown && c.has(V4L2_AV1_FRAME_FLAG_SHOWABLE_FRAME) == key,
          "AV1_FRAME.flags SHOWABLE_FRAME of a shown frame says whether it is no key frame (5.9.2)"},

@@ -3,22 +3,10 @@
 
 #include <cstring>
 
-extern "C" {
-#include <libavutil/error.h>
-}
-
 namespace daedalus {
-namespace {
-
-Error failure(const char* what, int status) {
-    char text[AV_ERROR_MAX_STRING_SIZE] = {};
-    av_strerror(status, text, sizeof(text));
-    return Error{EIO, std::string("libdav1d: ") + what + ": " + text};
-}
-
-} // namespace
 
 Result<std::unique_ptr<Av1PictureDecoder>> Av1PictureDecoder::create() {
+    collectComplaints();
     const AVCodec* codec = avcodec_find_decoder_by_name("libdav1d");
     if (!codec)
         return fail(ENOTSUP, "this libavcodec has no libdav1d");
@@ -32,14 +20,15 @@ Result<std::unique_ptr<Av1PictureDecoder>> Av1PictureDecoder::create() {
     self->context_->flags |= AV_CODEC_FLAG_LOW_DELAY;
     self->context_->err_recognition = AV_EF_EXPLODE;
     if (const int status = avcodec_open2(self->context_.get(), codec, nullptr); status < 0)
-        return tl::unexpected(failure("open", status));
+        return fail(EIO, "libdav1d: open: %s", describeAvError(status).c_str());
     return self;
 }
 
 Result<const AVFrame*> Av1PictureDecoder::decode(std::span<const uint8_t> unit, bool shown) {
+    forgetComplaints();
     // Owned by the packet: libdav1d keeps what it has not read yet.
     if (const int status = av_new_packet(packet_.get(), static_cast<int>(unit.size())); status < 0)
-        return tl::unexpected(failure("packet", status));
+        return fail(EIO, "libdav1d: packet: %s", describeAvError(status).c_str());
     std::memcpy(packet_->data, unit.data(), unit.size());
     int status = avcodec_send_packet(context_.get(), packet_.get());
     av_packet_unref(packet_.get());
@@ -49,7 +38,7 @@ Result<const AVFrame*> Av1PictureDecoder::decode(std::span<const uint8_t> unit, 
     if (status == AVERROR(EAGAIN) && !shown)
         return nullptr;
     if (status < 0)
-        return tl::unexpected(failure(shown ? "no picture" : "decoding", status));
+        return fail(EIO, "libdav1d: %s: %s", shown ? "no picture" : "decoding", describeAvError(status).c_str());
     if (!shown)
         return fail(EIO, "libdav1d: a picture of a hidden frame");
     return picture_.get();
