@@ -68,6 +68,7 @@ WORDS = {
     'made-again': "the driver's payload is the stream's but for the bits of the frame tag that VA-API does not carry (VP8)",
     'cr-restored-alone': 'loop restoration of Cr, and none of Cb (AV1)',
     'key-shown-again': 'comes after a hidden key frame was shown, before the next shown key frame (AV1)',
+    'sequence-goes-on': 'is no key frame, and has another sequence header than the frame before: of other operating parameters (AV1)',
     'damaged': 'software says that frames are damaged, or pictures before them are not there (of the stream)',
     'kdirect-lacks-memory': 'GStreamer says so',
     'kdirect-parser-gives-up': 'GStreamer says so',

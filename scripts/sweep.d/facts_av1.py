@@ -33,14 +33,14 @@ def headers_of(ivf):
         name, value, section = match.groups()
         if section:
             if is_frame(current):
-                yield sequence | current
+                yield sequence | current | {'sequence': sequence}
             if section == 'Sequence Header':
                 sequence = {}
             current = sequence if section == 'Sequence Header' else {}
         elif current is not None:
             current[name] = int(value)
     if is_frame(current):
-        yield sequence | current
+        yield sequence | current | {'sequence': sequence}
 
 
 class Av1:
@@ -48,6 +48,7 @@ class Av1:
 
     def __init__(self):
         self.types, self.sizes, self.first, self.shown_again = [None] * 8, [(0, 0)] * 8, None, False
+        self.sequence = None
 
     def size(self, header):
         """frame_size(), frame_size_with_refs() (5.9.5, 5.9.7), of the upscaled frame"""
@@ -71,6 +72,8 @@ class Av1:
         all_slots = kind == SWITCH or kind == KEY and shown
         if kind == KEY and shown:
             self.shown_again = False
+        changed = self.sequence not in (None, header['sequence']) and kind != KEY
+        self.sequence = header['sequence']
         refresh = 0xFF if all_slots else header['refresh_frame_flags']
         self.types = [kind if refresh >> slot & 1 else old for slot, old in enumerate(self.types)]
         self.sizes = [size if refresh >> slot & 1 else old for slot, old in enumerate(self.sizes)]
@@ -78,6 +81,7 @@ class Av1:
         facts |= {'intra'} if kind in (KEY, INTRA_ONLY) else {'inter'}
         facts |= set() if shown else {'hidden'}
         facts |= {'cr-restored-alone'} if header.get('lr_type[2]') and not header.get('lr_type[1]') else set()
+        facts |= {'sequence-goes-on'} if changed else set()
         facts |= {'key-shown-again'} if self.shown_again else set()
         facts |= {'size-changed'} if size != self.first else set()
         facts |= {'grown'} if size[0] > self.first[0] or size[1] > self.first[1] else set()
