@@ -87,13 +87,14 @@ Result<void> Av1Decoder::decode(const Job& job, std::span<const uint8_t> payload
     const auto controls = readAv1Controls(job);
     if (!controls)
         return tl::unexpected(controls.error());
-    if (writeAv1Sequence(*controls) != sequence_) {
-        if (controls->type() != V4L2_AV1_KEY_FRAME)
-            return fail(EINVAL, "AV1_SEQUENCE is another one, but this is no key frame (7.5)");
+    const bool key = controls->type() == V4L2_AV1_KEY_FRAME;
+    const bool other = writeAv1Sequence(*controls) != sequence_;
+    if (other && key)
         slots_.clear();
-    }
-    Av1Saved past;
-    const auto checked = check(job, *controls, past);
+    Av1Saved past = av1PastIndependent();
+    Result<void> checked = check(job, *controls, past);
+    if (other && !key)
+        checked = fail(EINVAL, "AV1_SEQUENCE is another one, but this is no key frame (7.5)");
     const auto picture =
         checked ? decodeFrame(*controls, past, payload) : Result<const AVFrame*>(tl::unexpected(checked.error()));
     // A frame that failed has its slots all the same: it is not what was there before that they hold now.
