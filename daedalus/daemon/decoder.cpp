@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "decoder.h"
 
+#include "av1_uapi.h"
+
 namespace daedalus {
 namespace {
 
@@ -12,7 +14,7 @@ struct Codec {
 constexpr Codec codecs[] = {
     {V4L2_PIX_FMT_H264_SLICE, makeH264Decoder},   {V4L2_PIX_FMT_HEVC_SLICE, makeHevcDecoder},
     {V4L2_PIX_FMT_MPEG2_SLICE, makeMpeg2Decoder}, {V4L2_PIX_FMT_VP8_FRAME, makeVp8Decoder},
-    {V4L2_PIX_FMT_VP9_FRAME, makeVp9Decoder},
+    {V4L2_PIX_FMT_VP9_FRAME, makeVp9Decoder},     {V4L2_PIX_FMT_AV1_FRAME, makeAv1Decoder},
 };
 
 } // namespace

@@ -37,6 +37,7 @@ public:
     virtual void forgetBuffer(uint64_t cookie) = 0;
 };
 
+std::unique_ptr<Decoder> makeAv1Decoder();
 std::unique_ptr<Decoder> makeH264Decoder();
 std::unique_ptr<Decoder> makeHevcDecoder();
 std::unique_ptr<Decoder> makeMpeg2Decoder();

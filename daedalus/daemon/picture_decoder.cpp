@@ -70,16 +70,24 @@ unsigned countUntouched(const AVFrame& frame) {
     return count;
 }
 
-std::string describe(int error) {
+} // namespace
+
+void collectComplaints() {
+    av_log_set_callback(collectLog);
+}
+
+void forgetComplaints() {
+    complaints.clear();
+}
+
+std::string describeAvError(int error) {
     char text[AV_ERROR_MAX_STRING_SIZE] = {};
     av_strerror(error, text, sizeof(text));
     return complaints.empty() ? std::string(text) : std::string(text) + " (" + complaints + ")";
 }
 
-} // namespace
-
 Result<std::unique_ptr<PictureDecoder>> PictureDecoder::create(AVCodecID codecId) {
-    av_log_set_callback(collectLog);
+    collectComplaints();
     const AVCodec* codec = avcodec_find_decoder(codecId);
     if (!codec)
         return fail(ENOTSUP, "this libavcodec has no decoder for %s", avcodec_get_name(codecId));
@@ -104,7 +112,7 @@ Result<std::unique_ptr<PictureDecoder>> PictureDecoder::create(AVCodecID codecId
     context->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
     context->flags2 |= AV_CODEC_FLAG2_SHOW_ALL;
     if (const int status = avcodec_open2(context, codec, nullptr); status < 0)
-        return fail(EIO, "avcodec_open2(%s): %s", codec->name, describe(status).c_str());
+        return fail(EIO, "avcodec_open2(%s): %s", codec->name, describeAvError(status).c_str());
     return self;
 }
 
@@ -138,7 +146,7 @@ Result<PictureDecoder::Picture> PictureDecoder::decode(std::span<const uint8_t> 
     packet_->data = padded_.data();
     packet_->size = static_cast<int>(accessUnit.size());
     buffersAskedFor_ = 0;
-    complaints.clear();
+    forgetComplaints();
 
     int status = avcodec_send_packet(context_.get(), packet_.get());
     int failure = status < 0 && status != AVERROR(EAGAIN) ? status : 0;
@@ -153,7 +161,7 @@ Result<PictureDecoder::Picture> PictureDecoder::decode(std::span<const uint8_t> 
         av_frame_unref(output_.get());
     }
     if (failure)
-        return fail(EIO, "libavcodec: %s", describe(failure).c_str());
+        return fail(EIO, "libavcodec: %s", describeAvError(failure).c_str());
     if (expect != Expect::SecondField && buffersAskedFor_ == 0)
         return fail(EIO, "libavcodec decoded no picture%s%s", complaints.empty() ? "" : ": ", complaints.c_str());
     if (expect == Expect::SecondField && buffersAskedFor_ != 0)

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "result.h"
@@ -26,6 +27,12 @@ struct AvContextDelete {
 using AvFrame = std::unique_ptr<AVFrame, AvFrameDelete>;
 using AvPacket = std::unique_ptr<AVPacket, AvPacketDelete>;
 using AvContext = std::unique_ptr<AVCodecContext, AvContextDelete>;
+
+/// From now on what libavcodec complains about is kept, and not printed; forgotten with each forgetComplaints().
+void collectComplaints();
+void forgetComplaints();
+/// An error of libavcodec, with what it complained about.
+std::string describeAvError(int error);
 
 /// A libavcodec decoder that answers every packet with the picture of that very packet.
 ///

@@ -47,6 +47,7 @@ struct daedalus_ctrl_desc {
 	bool query_only : 1;	/* says what the device can do; no part of a job */
 	bool mode : 1;		/* a menu with 0 for slices, 1 for frames: offers what the module was loaded for */
 	bool slice_only : 1;	/* exists in slice based mode only */
+	bool grain_only : 1;	/* exists where film grain is applied */
 	u8 ten_bit_max;		/* a menu of profiles: the last one where 10 bits are offered; 0: no other */
 	u64 ten_bit_skip;	/* what lies between and is not */
 };
@@ -83,6 +84,7 @@ struct daedalus_dev {
 	const struct daedalus_codec *codecs[DAEDALUS_MAX_CODECS];
 	unsigned int num_codecs;
 	bool slice_based;
+	bool film_grain;
 	bool larger;			/* CAPTURE's pictures can be larger than the coded ones */
 	u32 eight_bit;			/* CAPTURE format for 8 bits, */
 	u32 ten_bit;			/* and for 10; 0: none */

@@ -131,6 +131,29 @@ static const struct daedalus_ctrl_desc daedalus_vp9_ctrls[] = {
 	},
 };
 
+static const struct daedalus_ctrl_desc daedalus_av1_ctrls[] = {
+	{ .cfg.id = V4L2_CID_STATELESS_AV1_SEQUENCE },
+	{ .cfg.id = V4L2_CID_STATELESS_AV1_FRAME },
+	{
+		.cfg.id = V4L2_CID_STATELESS_AV1_TILE_GROUP_ENTRY,
+		.cfg.dims = { V4L2_AV1_MAX_TILE_COUNT },
+	},
+	{ .cfg.id = V4L2_CID_STATELESS_AV1_FILM_GRAIN, .grain_only = true },
+	{
+		.cfg.id = V4L2_CID_MPEG_VIDEO_AV1_PROFILE,
+		.cfg.min = V4L2_MPEG_VIDEO_AV1_PROFILE_MAIN,
+		.cfg.max = V4L2_MPEG_VIDEO_AV1_PROFILE_MAIN,
+		.cfg.def = V4L2_MPEG_VIDEO_AV1_PROFILE_MAIN,
+		.query_only = true,
+	}, {
+		.cfg.id = V4L2_CID_MPEG_VIDEO_AV1_LEVEL,
+		.cfg.min = V4L2_MPEG_VIDEO_AV1_LEVEL_2_0,
+		.cfg.max = V4L2_MPEG_VIDEO_AV1_LEVEL_6_3,
+		.cfg.def = V4L2_MPEG_VIDEO_AV1_LEVEL_4_1,
+		.query_only = true,
+	},
+};
+
 #define DAEDALUS_CODEC(_name, _fourcc, _ctrls) \
 	{ .name = _name, .fourcc = _fourcc, .ctrls = _ctrls, .num_ctrls = ARRAY_SIZE(_ctrls) }
 
@@ -140,6 +163,7 @@ static const struct daedalus_codec daedalus_codecs[] = {
 	DAEDALUS_CODEC("hevc", V4L2_PIX_FMT_HEVC_SLICE, daedalus_hevc_ctrls),
 	DAEDALUS_CODEC("vp8", V4L2_PIX_FMT_VP8_FRAME, daedalus_vp8_ctrls),
 	DAEDALUS_CODEC("vp9", V4L2_PIX_FMT_VP9_FRAME, daedalus_vp9_ctrls),
+	DAEDALUS_CODEC("av1", V4L2_PIX_FMT_AV1_FRAME, daedalus_av1_ctrls),
 };
 static_assert(ARRAY_SIZE(daedalus_codecs) <= DAEDALUS_MAX_CODECS);
 
@@ -252,6 +276,14 @@ static int daedalus_try_vp9_frame(const struct daedalus_ctx *ctx, const struct v
 	return daedalus_try_size(ctx, frame->frame_width_minus_1 + 1, frame->frame_height_minus_1 + 1);
 }
 
+/* V4L2 has looked at the chroma format, which the profile fixes; monochrome is written as 4:2:0 with grey chroma. */
+static int daedalus_try_av1_sequence(const struct daedalus_ctx *ctx, const struct v4l2_ctrl_av1_sequence *seq)
+{
+	if (seq->seq_profile)
+		return -EINVAL;
+	return daedalus_try_depth(ctx, seq->bit_depth, seq->bit_depth);
+}
+
 static int daedalus_try_ctrl(struct v4l2_ctrl *ctrl)
 {
 	const struct daedalus_ctx *ctx = container_of(ctrl->handler, struct daedalus_ctx, hdl);
@@ -267,6 +299,11 @@ static int daedalus_try_ctrl(struct v4l2_ctrl *ctrl)
 		return daedalus_try_size(ctx, ctrl->p_new.p_vp8_frame->width, ctrl->p_new.p_vp8_frame->height);
 	case V4L2_CID_STATELESS_VP9_FRAME:
 		return daedalus_try_vp9_frame(ctx, ctrl->p_new.p_vp9_frame);
+	case V4L2_CID_STATELESS_AV1_SEQUENCE:
+		return daedalus_try_av1_sequence(ctx, ctrl->p_new.p_av1_sequence);
+	case V4L2_CID_STATELESS_AV1_FRAME:
+		return daedalus_try_size(ctx, ctrl->p_new.p_av1_frame->upscaled_width,
+					 ctrl->p_new.p_av1_frame->frame_height_minus_1 + 1);
 	default:
 		return 0;
 	}
@@ -282,6 +319,8 @@ static unsigned int daedalus_ctrl_depth(const struct v4l2_ctrl *ctrl)
 		return ctrl->p_new.p_hevc_sps->bit_depth_luma_minus8 + 8;
 	case V4L2_CID_STATELESS_VP9_FRAME:
 		return ctrl->p_new.p_vp9_frame->bit_depth;
+	case V4L2_CID_STATELESS_AV1_SEQUENCE:
+		return ctrl->p_new.p_av1_sequence->bit_depth;
 	default:
 		return 0;
 	}
@@ -319,6 +358,8 @@ static void daedalus_ctrl_add(struct daedalus_ctx *ctx, const struct daedalus_co
 	struct v4l2_ctrl_config cfg = desc->cfg;
 
 	if (desc->slice_only && !ctx->dev->slice_based)
+		return;
+	if (desc->grain_only && !ctx->dev->film_grain)
 		return;
 
 	if (desc->mode)

@@ -11,9 +11,9 @@
 
 #include "daedalus.h"
 
-static char *codecs = "mpeg2,h264,hevc,vp8,vp9";
+static char *codecs = "mpeg2,h264,hevc,vp8,vp9,av1";
 module_param(codecs, charp, 0444);
-MODULE_PARM_DESC(codecs, "codecs to offer, in this order (default: mpeg2,h264,hevc,vp8,vp9)");
+MODULE_PARM_DESC(codecs, "codecs to offer, in this order (default: mpeg2,h264,hevc,vp8,vp9,av1)");
 
 static bool slice_based;
 module_param(slice_based, bool, 0444);
@@ -26,6 +26,10 @@ MODULE_PARM_DESC(eight_bit, "how pictures of 8 bits lie in memory: nv12, mm21 (t
 static char *ten_bit = "p010";
 module_param(ten_bit, charp, 0444);
 MODULE_PARM_DESC(ten_bit, "how pictures of 10 bits lie in memory: p010, nv15 (four in five bytes); off: refused (default: p010)");
+
+static bool film_grain = true;
+module_param(film_grain, bool, 0444);
+MODULE_PARM_DESC(film_grain, "AV1: apply film grain, and have a control for it (default: on)");
 
 static bool larger = true;
 module_param(larger, bool, 0444);
@@ -279,6 +283,7 @@ static struct daedalus_dev *daedalus_dev_new(struct device *parent)
 
 	kref_init(&dev->users);
 	dev->slice_based = slice_based;
+	dev->film_grain = film_grain;
 	dev->larger = larger;
 	ret = daedalus_codecs_select(dev, codecs);
 	if (!ret)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import zlib
 
+import facts_av1
 import facts_h264
 import facts_hevc
 import facts_mpeg2
@@ -26,26 +27,27 @@ READERS = {
     'hevc': facts_hevc.read,
     'vp8': facts_vpx.read_vp8,
     'vp9': facts_vpx.read_vp9,
+    'av1': facts_av1.read,
 }
 # What a rule may ask for; in brackets: of which codecs.
 WORDS = {
     'i': 'predicts from no picture (MPEG-2, H.264: all of its slices)',
     'p': 'is a P picture (MPEG-2)',
     'b': 'is a B picture (MPEG-2), has B slices (H.264)',
-    'key': 'is a key frame (VP8, VP9)',
-    'intra': 'is a key frame or intra_only (VP9)',
-    'inter': 'is neither (VP8, VP9)',
+    'key': 'is a key frame (VP8, VP9, AV1)',
+    'intra': 'is a key frame or intra only (VP9, AV1)',
+    'inter': 'is neither (VP8, VP9, AV1)',
     'idr': 'is an IDR picture (H.264)',
     'irap': 'is an IRAP picture (HEVC)',
     'field': 'is a field (MPEG-2, H.264)',
     'second-field': 'is the second field of its frame (MPEG-2, H.264)',
     'fields-so-far': 'it or one before it is a field (MPEG-2, H.264)',
-    'hidden': 'is not shown (VP8, VP9)',
+    'hidden': 'is not shown (VP8, VP9, AV1)',
     '4:2:0': 'chroma_format (MPEG-2)',
     '10-bit': 'more than 8 bits (H.264)',
     'small': 'narrower or lower than 48',
     'size-changed': 'it or one before it has not the size of the first picture',
-    'grown': 'is wider or higher than the first picture (VP8, VP9)',
+    'grown': 'is wider or higher than the first picture (VP8, VP9, AV1)',
     'format-changed': 'its SPS or one before has not size, format, profile and number of references of the first one (H.264)',
     'lacks-reference': 'stands where there are not as many references as it needs (MPEG-2)',
     'p-field-of-first-i': 'predicts from the first field of the first frame (MPEG-2)',
@@ -69,12 +71,15 @@ WORDS = {
     'no-filter-deltas': 'loop_filter_delta_enabled is 0 (VP9)',
     'made-again': "the driver's payload is the stream's but for the bits of the frame tag that VA-API does not carry (VP8)",
     'container-parameters': 'has parameter sets that only the container has, in its middle',
+    'cr-restored-alone': 'loop restoration of Cr, and none of Cb (AV1)',
+    'key-shown-again': 'comes after a hidden key frame was shown, before the next shown key frame (AV1)',
+    'sequence-goes-on': 'is no key frame, and has another sequence header than the frame before: of other operating parameters (AV1)',
     'damaged': 'software says that frames are damaged, or pictures before them are not there (of the stream)',
     'kdirect-lacks-memory': 'GStreamer says so',
     'kdirect-parser-gives-up': 'GStreamer says so',
     'libva-parser-gives-up': 'GStreamer with its va elements says so',
 }
-IVF = ('vp8', 'vp9')
+IVF = ('vp8', 'vp9', 'av1')
 DEBIANS_PYTHON = '/usr/bin/python3'  # of which python3-av is a package
 DAMAGE = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'damage.py')
 NEAR = 32  # pictures, among which one is looked for of which only the head is known

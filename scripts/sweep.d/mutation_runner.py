@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The part of scripts/mutation-proof that runs in the guest: changes a field of a control, decodes, and compares.
 
-mutation_runner.py JOBS.json: {"driver": DIR, "timeout": S, "streams": {NAME: {"codec", "path", "format", "mismatch",
+mutation_runner.py JOBS.json: {"driver": DIR, "client": "libva" or "kdirect", "timeout": S, "streams": {NAME: {"codec", "path", "format", "mismatch",
 "frames": [...]}}, "fields": [{"field", "attempts": [{"stream", "knob", ...}]}]}, where frames are what software makes
 of the stream. Attempts are made until one is noticed. Prints a line of JSON for each stream, {"stream", "error"}, once
 without any change, and one for each field, {"field", "how", "attempt", "tried"}. Ends with status 3 if the daemon is
@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import runner
 
@@ -41,8 +42,27 @@ def has_daemon():
     return False
 
 
+def decode_kdirect(stream, settings):
+    """(frames, error) of a stream straight on the kernel, of its first frames only."""
+    task = dict(stream, column='kdirect', convert=stream['format'] == 'p010le')
+    command = runner.gst_command(task)
+    at = command.index('fdsink') - 5  # before the filter of caps
+    # One more, because the decoder takes the last one's memory back at once.
+    command[at:at] = ['!', 'identity', f'eos-after={len(stream["frames"]) + 1}']
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        timer = threading.Timer(settings['timeout'], process.kill)
+        timer.start()
+        frames = runner.read_gdp(process.stdout)
+        process.terminate()  # after an error it may wait for ever
+        process.wait()
+        timer.cancel()
+    return frames[: len(stream['frames'])], None
+
+
 def decode(stream, settings):
     """(frames, error) of a stream through libva, of its first frames only."""
+    if settings['client'] == 'kdirect':
+        return decode_kdirect(stream, settings)
     command = runner.libva_command(stream, '/dev/dri/renderD128')
     at = command.index('-vf')
     command[at:at] = ['-frames:v', str(len(stream['frames']))]

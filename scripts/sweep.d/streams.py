@@ -44,6 +44,7 @@ class Stream:
         self.mismatch = self.profile.startswith('Baseline') or (
             codec == 'hevc' and self.expect == 'decode' and not self.profile.startswith('Main ')
         )
+        self.without_grain = False  # film grain of AV1 is left to who shows the pictures
         self.results = {}
         self.given = {}  # column -> the path that its client gets
 
@@ -139,12 +140,13 @@ def replace_file(path, data):
 
 
 def software(stream, version):
-    return software_of(stream.path, stream.format, version)
+    return software_of(stream.path, stream.format, version, stream.without_grain)
 
 
-def software_of(source, pixel_format, version):
+def software_of(source, pixel_format, version, without_grain=False):
     """What FFmpeg decodes in software: {"frames": ["BYTES:MD5"], "md5": of all, "log"}; by content and version."""
-    digest = hashlib.sha256('\0'.join((file_md5(source), version, pixel_format, 'recipe 3')).encode()).hexdigest()[:24]
+    recipe = 'recipe 3' + (' without grain' if without_grain else '')
+    digest = hashlib.sha256('\0'.join((file_md5(source), version, pixel_format, recipe)).encode()).hexdigest()[:24]
     path = os.path.join(cache_dir(), f'software-{digest}.json')
     if os.path.exists(path):
         with open(path, encoding='utf-8') as file:
@@ -165,6 +167,7 @@ def software_of(source, pixel_format, version):
                 '-threads',
                 '1',
                 '-noautorotate',
+                *(['-export_side_data', 'film_grain'] if without_grain else []),
                 '-i',
                 source,
                 *options,

@@ -82,7 +82,7 @@ class Compliance(Case):
         self.comply('slice_based=1', 'ten_bit=nv15')
 
     def test_other_order_of_codecs(self):
-        self.comply('codecs=hevc,vp9,vp8,h264,mpeg2', 'slice_based=1', 'ten_bit=off', 'eight_bit=mm21')
+        self.comply('codecs=av1,hevc,vp9,vp8,h264,mpeg2', 'slice_based=1', 'ten_bit=off', 'eight_bit=mm21', 'film_grain=0')
 
 
 class Behaviour(Case):
@@ -106,7 +106,7 @@ class Behaviour(Case):
         self.run_cases('slice_based=1', files=('faults',))
 
     def test_other_order_of_codecs(self):
-        self.run_cases('codecs=hevc,vp9,vp8,h264,mpeg2', 'ten_bit=off', files=('formats', 'jobs'))
+        self.run_cases('codecs=hevc,vp9,vp8,h264,mpeg2,av1', 'ten_bit=off', 'film_grain=0', files=('formats', 'jobs'))
 
     def test_idle_module_goes_without_a_trace(self):
         _, before = self.run_guest('true')

@@ -21,6 +21,7 @@ def set_parameter(name, value):
 MS = 10**6  # of a timestamp
 TIMEOUT = int(parameter('timeout_ms')) / 1000
 TEN_BIT = parameter('ten_bit')
+FILM_GRAIN = parameter('film_grain') == 'Y'
 LARGER = parameter('larger') == 'Y'
 MODULE = os.environ.get('DAEDALUS_MODULE')  # to load it again
 

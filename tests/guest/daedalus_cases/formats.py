@@ -180,7 +180,11 @@ class Validation(Case):
                 (VP8, VP8_FRAME, {(1148, 'HH', 64, 64): True, (1148, 'HH', 65, 64): False, (1148, 'HH', 64, 65): False}),
                 (VP9, VP9_FRAME, {(120, 'HH', 63, 63): True, (120, 'HH', 64, 63): False, (120, 'HH', 63, 64): False,
                                   (155, 'BB', 2, 10): TEN_BIT != 'off', (155, 'BB', 1, 8): False,
-                                  (155, 'BB', 2, 8): False, (155, 'BB', 0, 10): False, (155, 'BB', 2, 12): False})):
+                                  (155, 'BB', 2, 8): False, (155, 'BB', 0, 10): False, (155, 'BB', 2, 12): False}),
+                (AV1, AV1_SEQUENCE, {(6, 'B', 10): TEN_BIT != 'off', (6, 'B', 12): False, (4, 'BBB', 1, 0, 8): False,
+                                     (8, 'HH', 4095, 2159): True}),
+                (AV1, AV1_FRAME, {(1520, 'I', 64): True, (1520, 'I', 65): False,
+                                  (1536, 'I', 63): True, (1536, 'I', 64): False})):
             if fourcc not in client.codecs():
                 continue
             client.format(S_FMT, OUTPUT, width=64, height=64, pixelformat=fourcc)
@@ -190,3 +194,8 @@ class Validation(Case):
                 data = bytearray(default)
                 struct.pack_into(form, data, offset, *values)
                 self.assertTrue((self.accepts if good else self.refuses)(client, name, data), (hex(name), offset, values))
+
+    def test_film_grain_is_a_parameter(self):
+        client = self.use(Client())
+        if AV1 in client.codecs():
+            self.assertEqual(refused(client.value, AV1_FILM_GRAIN), None if FILM_GRAIN else 'EINVAL')

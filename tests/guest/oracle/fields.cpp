@@ -17,7 +17,7 @@
 #include <string>
 #include <type_traits>
 
-#include <linux/v4l2-controls.h>
+#include "../../../daedalus/daemon/av1_uapi.h"
 
 namespace {
 
@@ -720,6 +720,231 @@ void vp9() {
     }
 }
 
+void av1TileInfo(Control& control, size_t base, const std::string& prefix) {
+    using S = v4l2_av1_tile_info;
+    FLAGS(flags, {"UNIFORM_TILE_SPACING", V4L2_AV1_TILE_INFO_FLAG_UNIFORM_TILE_SPACING});
+    VALUE(context_update_tile_id);
+    VALUE(tile_cols);
+    VALUE(tile_rows);
+    VALUE(mi_col_starts);
+    VALUE(mi_row_starts);
+    VALUE(width_in_sbs_minus_1);
+    VALUE(height_in_sbs_minus_1);
+    VALUE(tile_size_bytes);
+    RESERVED(reserved);
+}
+
+void av1Quantization(Control& control, size_t base, const std::string& prefix) {
+    using S = v4l2_av1_quantization;
+    FLAGS(flags, {"DIFF_UV_DELTA", V4L2_AV1_QUANTIZATION_FLAG_DIFF_UV_DELTA},
+          {"USING_QMATRIX", V4L2_AV1_QUANTIZATION_FLAG_USING_QMATRIX},
+          {"DELTA_Q_PRESENT", V4L2_AV1_QUANTIZATION_FLAG_DELTA_Q_PRESENT});
+    VALUE(base_q_idx);
+    VALUE(delta_q_y_dc);
+    VALUE(delta_q_u_dc);
+    VALUE(delta_q_u_ac);
+    VALUE(delta_q_v_dc);
+    VALUE(delta_q_v_ac);
+    VALUE(qm_y);
+    VALUE(qm_u);
+    VALUE(qm_v);
+    VALUE(delta_q_res);
+}
+
+void av1Segmentation(Control& control, size_t base, const std::string& prefix) {
+    using S = v4l2_av1_segmentation;
+    FLAGS(flags, {"ENABLED", V4L2_AV1_SEGMENTATION_FLAG_ENABLED}, {"UPDATE_MAP", V4L2_AV1_SEGMENTATION_FLAG_UPDATE_MAP},
+          {"TEMPORAL_UPDATE", V4L2_AV1_SEGMENTATION_FLAG_TEMPORAL_UPDATE},
+          {"UPDATE_DATA", V4L2_AV1_SEGMENTATION_FLAG_UPDATE_DATA},
+          {"SEG_ID_PRE_SKIP", V4L2_AV1_SEGMENTATION_FLAG_SEG_ID_PRE_SKIP});
+    VALUE(last_active_seg_id);
+    VALUE(feature_enabled);
+    // One line: the segments do not differ in what they are for.
+    control.value<int16_t[sizeof(S::feature_data) / 2]>(prefix + "feature_data", base + offsetof(S, feature_data));
+}
+
+void av1LoopFilter(Control& control, size_t base, const std::string& prefix) {
+    using S = v4l2_av1_loop_filter;
+    FLAGS(flags, {"DELTA_ENABLED", V4L2_AV1_LOOP_FILTER_FLAG_DELTA_ENABLED},
+          {"DELTA_UPDATE", V4L2_AV1_LOOP_FILTER_FLAG_DELTA_UPDATE},
+          {"DELTA_LF_PRESENT", V4L2_AV1_LOOP_FILTER_FLAG_DELTA_LF_PRESENT},
+          {"DELTA_LF_MULTI", V4L2_AV1_LOOP_FILTER_FLAG_DELTA_LF_MULTI});
+    VALUE(level);
+    VALUE(sharpness);
+    VALUE(ref_deltas);
+    VALUE(mode_deltas);
+    VALUE(delta_lf_res);
+}
+
+void av1Cdef(Control& control, size_t base, const std::string& prefix) {
+    using S = v4l2_av1_cdef;
+    VALUE(damping_minus_3);
+    VALUE(bits);
+    VALUE(y_pri_strength);
+    VALUE(y_sec_strength);
+    VALUE(uv_pri_strength);
+    VALUE(uv_sec_strength);
+}
+
+/// Enumerations are as wide as they are in the control.
+#define ENUM(member) control.value<uint32_t>(prefix + #member, base + offsetof(S, member))
+#define ENUMS(member) control.value<uint32_t[sizeof(S::member) / 4]>(prefix + #member, base + offsetof(S, member))
+
+void av1Restoration(Control& control, size_t base, const std::string& prefix) {
+    using S = v4l2_av1_loop_restoration;
+    FLAGS(flags, {"USES_LR", V4L2_AV1_LOOP_RESTORATION_FLAG_USES_LR},
+          {"USES_CHROMA_LR", V4L2_AV1_LOOP_RESTORATION_FLAG_USES_CHROMA_LR});
+    VALUE(lr_unit_shift);
+    VALUE(lr_uv_shift);
+    RESERVED(reserved);
+    ENUMS(frame_restoration_type);
+    VALUE(loop_restoration_size);
+}
+
+void av1GlobalMotion(Control& control, size_t base, const std::string& prefix) {
+    using S = v4l2_av1_global_motion;
+    VALUE(flags);
+    ENUMS(type);
+    control.value<int32_t[sizeof(S::params) / 4]>(prefix + "params", base + offsetof(S, params));
+    VALUE(invalid);
+    RESERVED(reserved);
+}
+
+void av1Sequence() {
+    const std::string prefix;
+    const size_t base = 0;
+    using S = v4l2_ctrl_av1_sequence;
+    Control control("av1", "AV1_SEQUENCE", V4L2_CID_STATELESS_AV1_SEQUENCE);
+    FLAGS(flags, {"STILL_PICTURE", V4L2_AV1_SEQUENCE_FLAG_STILL_PICTURE},
+          {"USE_128X128_SUPERBLOCK", V4L2_AV1_SEQUENCE_FLAG_USE_128X128_SUPERBLOCK},
+          {"ENABLE_FILTER_INTRA", V4L2_AV1_SEQUENCE_FLAG_ENABLE_FILTER_INTRA},
+          {"ENABLE_INTRA_EDGE_FILTER", V4L2_AV1_SEQUENCE_FLAG_ENABLE_INTRA_EDGE_FILTER},
+          {"ENABLE_INTERINTRA_COMPOUND", V4L2_AV1_SEQUENCE_FLAG_ENABLE_INTERINTRA_COMPOUND},
+          {"ENABLE_MASKED_COMPOUND", V4L2_AV1_SEQUENCE_FLAG_ENABLE_MASKED_COMPOUND},
+          {"ENABLE_WARPED_MOTION", V4L2_AV1_SEQUENCE_FLAG_ENABLE_WARPED_MOTION},
+          {"ENABLE_DUAL_FILTER", V4L2_AV1_SEQUENCE_FLAG_ENABLE_DUAL_FILTER},
+          {"ENABLE_ORDER_HINT", V4L2_AV1_SEQUENCE_FLAG_ENABLE_ORDER_HINT},
+          {"ENABLE_JNT_COMP", V4L2_AV1_SEQUENCE_FLAG_ENABLE_JNT_COMP},
+          {"ENABLE_REF_FRAME_MVS", V4L2_AV1_SEQUENCE_FLAG_ENABLE_REF_FRAME_MVS},
+          {"ENABLE_SUPERRES", V4L2_AV1_SEQUENCE_FLAG_ENABLE_SUPERRES},
+          {"ENABLE_CDEF", V4L2_AV1_SEQUENCE_FLAG_ENABLE_CDEF},
+          {"ENABLE_RESTORATION", V4L2_AV1_SEQUENCE_FLAG_ENABLE_RESTORATION},
+          {"MONO_CHROME", V4L2_AV1_SEQUENCE_FLAG_MONO_CHROME}, {"COLOR_RANGE", V4L2_AV1_SEQUENCE_FLAG_COLOR_RANGE},
+          {"SUBSAMPLING_X", V4L2_AV1_SEQUENCE_FLAG_SUBSAMPLING_X},
+          {"SUBSAMPLING_Y", V4L2_AV1_SEQUENCE_FLAG_SUBSAMPLING_Y},
+          {"FILM_GRAIN_PARAMS_PRESENT", V4L2_AV1_SEQUENCE_FLAG_FILM_GRAIN_PARAMS_PRESENT},
+          {"SEPARATE_UV_DELTA_Q", V4L2_AV1_SEQUENCE_FLAG_SEPARATE_UV_DELTA_Q});
+    VALUE(seq_profile);
+    VALUE(order_hint_bits);
+    VALUE(bit_depth);
+    RESERVED(reserved);
+    VALUE(max_frame_width_minus_1);
+    VALUE(max_frame_height_minus_1);
+    control.finish(sizeof(S));
+}
+
+void av1Frame() {
+    const std::string prefix;
+    const size_t base = 0;
+    using S = v4l2_ctrl_av1_frame;
+    Control control("av1", "AV1_FRAME", V4L2_CID_STATELESS_AV1_FRAME);
+    PART(tile_info, av1TileInfo);
+    PART(quantization, av1Quantization);
+    VALUE(superres_denom);
+    PART(segmentation, av1Segmentation);
+    PART(loop_filter, av1LoopFilter);
+    PART(cdef, av1Cdef);
+    VALUE(skip_mode_frame);
+    VALUE(primary_ref_frame);
+    PART(loop_restoration, av1Restoration);
+    PART(global_motion, av1GlobalMotion);
+    FLAGS(flags, {"SHOW_FRAME", V4L2_AV1_FRAME_FLAG_SHOW_FRAME}, {"SHOWABLE_FRAME", V4L2_AV1_FRAME_FLAG_SHOWABLE_FRAME},
+          {"ERROR_RESILIENT_MODE", V4L2_AV1_FRAME_FLAG_ERROR_RESILIENT_MODE},
+          {"DISABLE_CDF_UPDATE", V4L2_AV1_FRAME_FLAG_DISABLE_CDF_UPDATE},
+          {"ALLOW_SCREEN_CONTENT_TOOLS", V4L2_AV1_FRAME_FLAG_ALLOW_SCREEN_CONTENT_TOOLS},
+          {"FORCE_INTEGER_MV", V4L2_AV1_FRAME_FLAG_FORCE_INTEGER_MV},
+          {"ALLOW_INTRABC", V4L2_AV1_FRAME_FLAG_ALLOW_INTRABC}, {"USE_SUPERRES", V4L2_AV1_FRAME_FLAG_USE_SUPERRES},
+          {"ALLOW_HIGH_PRECISION_MV", V4L2_AV1_FRAME_FLAG_ALLOW_HIGH_PRECISION_MV},
+          {"IS_MOTION_MODE_SWITCHABLE", V4L2_AV1_FRAME_FLAG_IS_MOTION_MODE_SWITCHABLE},
+          {"USE_REF_FRAME_MVS", V4L2_AV1_FRAME_FLAG_USE_REF_FRAME_MVS},
+          {"DISABLE_FRAME_END_UPDATE_CDF", V4L2_AV1_FRAME_FLAG_DISABLE_FRAME_END_UPDATE_CDF},
+          {"ALLOW_WARPED_MOTION", V4L2_AV1_FRAME_FLAG_ALLOW_WARPED_MOTION},
+          {"REFERENCE_SELECT", V4L2_AV1_FRAME_FLAG_REFERENCE_SELECT},
+          {"REDUCED_TX_SET", V4L2_AV1_FRAME_FLAG_REDUCED_TX_SET},
+          {"SKIP_MODE_ALLOWED", V4L2_AV1_FRAME_FLAG_SKIP_MODE_ALLOWED},
+          {"SKIP_MODE_PRESENT", V4L2_AV1_FRAME_FLAG_SKIP_MODE_PRESENT},
+          {"FRAME_SIZE_OVERRIDE", V4L2_AV1_FRAME_FLAG_FRAME_SIZE_OVERRIDE},
+          {"BUFFER_REMOVAL_TIME_PRESENT", V4L2_AV1_FRAME_FLAG_BUFFER_REMOVAL_TIME_PRESENT},
+          {"FRAME_REFS_SHORT_SIGNALING", V4L2_AV1_FRAME_FLAG_FRAME_REFS_SHORT_SIGNALING});
+    ENUM(frame_type);
+    VALUE(order_hint);
+    VALUE(upscaled_width);
+    ENUM(interpolation_filter);
+    ENUM(tx_mode);
+    VALUE(frame_width_minus_1);
+    VALUE(frame_height_minus_1);
+    VALUE(render_width_minus_1);
+    VALUE(render_height_minus_1);
+    VALUE(current_frame_id);
+    VALUE(buffer_removal_time);
+    RESERVED(reserved);
+    VALUE(order_hints);
+    VALUE(reference_frame_ts);
+    VALUE(ref_frame_idx);
+    VALUE(refresh_frame_flags);
+    control.finish(sizeof(S));
+}
+
+void av1TileGroupEntry() {
+    const std::string prefix;
+    const size_t base = 0;
+    using S = v4l2_ctrl_av1_tile_group_entry;
+    Control control("av1", "AV1_TILE_GROUP_ENTRY", V4L2_CID_STATELESS_AV1_TILE_GROUP_ENTRY);
+    VALUE(tile_offset);
+    VALUE(tile_size);
+    VALUE(tile_row);
+    VALUE(tile_col);
+    control.finish(sizeof(S));
+}
+
+void av1FilmGrain() {
+    const std::string prefix;
+    const size_t base = 0;
+    using S = v4l2_ctrl_av1_film_grain;
+    Control control("av1", "AV1_FILM_GRAIN", V4L2_CID_STATELESS_AV1_FILM_GRAIN);
+    FLAGS(flags, {"APPLY_GRAIN", V4L2_AV1_FILM_GRAIN_FLAG_APPLY_GRAIN},
+          {"UPDATE_GRAIN", V4L2_AV1_FILM_GRAIN_FLAG_UPDATE_GRAIN},
+          {"CHROMA_SCALING_FROM_LUMA", V4L2_AV1_FILM_GRAIN_FLAG_CHROMA_SCALING_FROM_LUMA},
+          {"OVERLAP", V4L2_AV1_FILM_GRAIN_FLAG_OVERLAP},
+          {"CLIP_TO_RESTRICTED_RANGE", V4L2_AV1_FILM_GRAIN_FLAG_CLIP_TO_RESTRICTED_RANGE});
+    VALUE(cr_mult);
+    VALUE(grain_seed);
+    VALUE(film_grain_params_ref_idx);
+    VALUE(num_y_points);
+    VALUE(point_y_value);
+    VALUE(point_y_scaling);
+    VALUE(num_cb_points);
+    VALUE(point_cb_value);
+    VALUE(point_cb_scaling);
+    VALUE(num_cr_points);
+    VALUE(point_cr_value);
+    VALUE(point_cr_scaling);
+    VALUE(grain_scaling_minus_8);
+    VALUE(ar_coeff_lag);
+    VALUE(ar_coeffs_y_plus_128);
+    VALUE(ar_coeffs_cb_plus_128);
+    VALUE(ar_coeffs_cr_plus_128);
+    VALUE(ar_coeff_shift_minus_6);
+    VALUE(grain_scale_shift);
+    VALUE(cb_mult);
+    VALUE(cb_luma_mult);
+    VALUE(cr_luma_mult);
+    VALUE(cb_offset);
+    VALUE(cr_offset);
+    RESERVED(reserved);
+    control.finish(sizeof(S));
+}
+
 } // namespace
 
 int main() {
@@ -728,4 +953,8 @@ int main() {
     hevc();
     vp8();
     vp9();
+    av1Sequence();
+    av1Frame();
+    av1TileGroupEntry();
+    av1FilmGrain();
 }
