@@ -8,6 +8,7 @@ out."""
 import collections
 import re
 
+import av1_records
 from differences import Differences, Job, pairs
 
 EXCEPTIONS = 'payload_exceptions.tsv'
@@ -105,9 +106,13 @@ def parse(lines, codec):
         if line.startswith('# payload '):
             _, _, number, size, digest = line.split()
             payloads[int(number)] = (int(size), digest)
-    number_pictures(jobs, stamps)
     for at, job in enumerate(jobs):
         job.payload = payloads.get(at)
+    if codec == 'av1':
+        jobs = settle_av1(jobs, stamps, lines)
+    else:
+        number_pictures(jobs, stamps)
+    for job in jobs:
         {'mpeg2': settle_mpeg2, 'h264': settle_h264, 'hevc': settle_hevc}.get(codec, settle_tables)(job)
     return jobs
 
@@ -133,6 +138,29 @@ def number_pictures(jobs, stamps):
                     if TIMESTAMP.search(f'{table}.{field}'):
                         entry[field] = name(entry[field])
         numbers[stamp] = count
+
+
+def settle_av1(jobs, stamps, lines):
+    """The jobs without those that decode a picture once more; their frame controls from the binary records."""
+    records = [line.split()[2] for line in lines if line.startswith('# record ')]
+    frames = [av1_records.read_frame(bytes.fromhex(record)) for record in records]
+    replays = av1_records.without_replays(frames, stamps)
+    numbers, slots, kept = {}, av1_records.Slots(), []
+    for at, (job, stamp, frame) in enumerate(zip(jobs, stamps, frames)):
+        if at in replays:
+            numbers[stamp] = numbers[stamps[replays[at]]]
+        else:
+            job.picture = len(kept)
+            job.fields = {name: value for name, value in job.fields.items() if not name.startswith('av1_frame.')}
+            # the first tile of the payload is what is compared, wherever it lies
+            job.fields.pop('av1_tile_group_entry.tile_offset', None)
+            job.fields.update(
+                av1_records.fields(frame, slots, lambda value: f'#{numbers[value]}' if value in numbers else 'none')
+            )
+            numbers[stamp] = job.picture
+            kept.append(job)
+        slots.store(frame, stamp)
+    return kept if len(frames) == len(jobs) else []
 
 
 def settle_tables(job):

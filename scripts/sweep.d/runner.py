@@ -30,7 +30,7 @@ PARSERS = {
     'vp9': 'ivfparse ! vp9parse ! v4l2slvp9dec',
     'av1': 'ivfparse ! av1parse ! v4l2slav1dec',
 }
-VA_DECODERS = {'mpeg2': 'vampeg2dec', 'h264': 'vah264dec', 'hevc': 'vah265dec', 'vp8': 'vavp8dec', 'vp9': 'vavp9dec'}
+VA_DECODERS = {'mpeg2': 'vampeg2dec', 'h264': 'vah264dec', 'hevc': 'vah265dec', 'vp8': 'vavp8dec', 'vp9': 'vavp9dec', 'av1': 'vaav1dec'}
 GST_FORMATS = {'nv12': 'NV12', 'p010le': 'P010_10LE'}
 # What a device has packed or in tiles, GStreamer hands on so; what is P010 or NV12 passes through. identity has the decoder copy pictures out
 # of the device's memory: where a row there is longer than the picture, videoconvert of GStreamer 1.28 takes the whole row for
@@ -329,21 +329,78 @@ def start_trace(codec):
     write(f'{TRACING}/tracing_on', '1')
 
 
-def end_trace(target):
-    """Saves the trace and the hashes of the payloads."""
+def ring_buffer_events(page):
+    """Each event of a page of the ring buffer (Documentation/trace/ring-buffer-design.rst), as its bytes."""
+    at, end = 16, 16 + (struct.unpack_from('<Q', page, 8)[0] & 0xFFFFF)
+    while at + 4 <= min(end, len(page)):
+        kind = struct.unpack_from('<I', page, at)[0] & 31
+        at += 4
+        if kind == 0:
+            size = struct.unpack_from('<I', page, at)[0]
+            yield page[at + 4 : at + size]
+        elif kind <= 28:
+            size = kind * 4
+            yield page[at : at + size]
+        elif kind == 29:
+            return
+        else:  # more of a time
+            size = 4
+        at += size
+
+
+def binary_records(event):
+    """The structs of an event that is one struct, as the ring buffer has them."""
+    with open(f'{TRACING}/events/{event}/format', encoding='utf-8') as file:
+        text = file.read()
+    number = int(re.search(r'^ID: (\d+)', text, re.MULTILINE)[1])
+    offset, size = map(int, re.search(r'field:struct .*offset:(\d+);\s*size:(\d+);', text).groups())
+    for path in sorted(glob.glob(f'{TRACING}/per_cpu/cpu*/trace_pipe_raw')):
+        raw = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            while page := os.read(raw, 4096):
+                for data in ring_buffer_events(page):
+                    yield struct.unpack_from('<H', data)[0], number, data[offset : offset + size]
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(raw)
+
+
+def av1_records():
+    """The frame controls and the first tiles of all jobs. Reading takes them out of the ring buffer, so both at once."""
+    folder = 'visl_av1_controls'
+    with open(f'{TRACING}/events/{folder}/v4l2_ctrl_av1_tile_group_entry/format', encoding='utf-8') as file:
+        tile_event = int(re.search(r'^ID: (\d+)', file.read(), re.MULTILINE)[1])
+    frames, tiles = [], []
+    for event, frame_event, data in binary_records(f'{folder}/v4l2_ctrl_av1_frame'):
+        if event == frame_event:
+            frames.append(data)
+        elif event == tile_event:
+            tiles.append(struct.unpack_from('<II', data))
+    return frames, tiles
+
+
+def end_trace(target, codec):
+    """Saves the trace and the hashes of the payloads: of AV1 those of the first tiles, as clients send them with headers or
+    without."""
     write(f'{TRACING}/tracing_on', '0')
     with open(f'{TRACING}/trace', 'rb') as source, open(target, 'wb') as file:
         while data := source.read(1 << 20):
             file.write(data)
+        frames, tiles = av1_records() if codec == 'av1' else ([], [])
+        for frame in frames:
+            file.write(f'# record {frame.hex()}\n'.encode())
         for path in sorted(
             glob.glob('/sys/kernel/debug/visl/bitstream/bitstream*'),
             key=lambda path: int(path.rsplit('bitstream', 1)[1]),
         ):
+            number = int(path.rsplit('bitstream', 1)[1])
             with open(path, 'rb') as blob:
                 data = blob.read()
-            file.write(
-                f'# payload {path.rsplit("bitstream", 1)[1]} {len(data)} {hashlib.md5(data).hexdigest()}\n'.encode()
-            )
+            if number < len(tiles):
+                offset, size = tiles[number]
+                data = data[offset : offset + size]
+            file.write(f'# payload {number} {len(data)} {hashlib.md5(data).hexdigest()}\n'.encode())
         file.flush()
         os.fsync(file.fileno())  # a guest that dies takes with it what it has not written yet
 
@@ -388,7 +445,7 @@ def main():
             if settings['job_log']:
                 end_job_log(target)
             elif settings['trace']:
-                end_trace(target)
+                end_trace(target, task['codec'])
         except Exception as failure:  # pylint: disable=broad-except  # one stream must not end the others
             result = {'frames': [], 'status': None, 'error': f'runner: {failure!r}', 'log': '', 'seconds': 0}
         say(task, event='end', **result)

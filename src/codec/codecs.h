@@ -14,5 +14,6 @@ extern const Codec vp8Codec; // vp8.cpp
 #ifdef HAVE_UAPI_VP9
 extern const Codec vp9Codec; // vp9.cpp
 #endif
+extern const Codec av1Codec; // av1.cpp
 
 } // namespace v4l2_request::codec

@@ -3,6 +3,7 @@
 
 #include <linux/v4l2-controls.h>
 
+#include "codec/av1_uapi.h"
 #include "codec/control_batch.h"
 #include "codec/hevc_uapi.h"
 
@@ -37,6 +38,11 @@ using HevcEntryPointOffsets = Control<V4L2_CID_STATELESS_HEVC_ENTRY_POINT_OFFSET
 using HevcExtSpsStRps = Control<V4L2_CID_STATELESS_HEVC_EXT_SPS_ST_RPS, v4l2_ctrl_hevc_ext_sps_st_rps>;
 using HevcExtSpsLtRps = Control<V4L2_CID_STATELESS_HEVC_EXT_SPS_LT_RPS, v4l2_ctrl_hevc_ext_sps_lt_rps>;
 #endif
+
+using Av1Sequence = Control<V4L2_CID_STATELESS_AV1_SEQUENCE, v4l2_ctrl_av1_sequence>;
+using Av1Frame = Control<V4L2_CID_STATELESS_AV1_FRAME, v4l2_ctrl_av1_frame>;
+using Av1TileGroupEntry = Control<V4L2_CID_STATELESS_AV1_TILE_GROUP_ENTRY, v4l2_ctrl_av1_tile_group_entry>;
+using Av1FilmGrain = Control<V4L2_CID_STATELESS_AV1_FILM_GRAIN, v4l2_ctrl_av1_film_grain>;
 
 // A timestamp that no CAPTURE buffer ever has, for a reference that a control must name but that does not exist: the
 // kernel's drivers then fall back to the picture itself. Zero would not do, it is a timestamp like any other.

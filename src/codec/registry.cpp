@@ -15,6 +15,7 @@ std::span<const Codec* const> registry() {
 #ifdef HAVE_UAPI_VP9
         &vp9Codec,
 #endif
+        &av1Codec,
     };
     return rows;
 }

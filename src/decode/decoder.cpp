@@ -115,9 +115,15 @@ Result<Decoder> probeCodec(v4l2::Device& device, const v4l2::DecoderNode& node,
     decoder.holdCapture = capabilities & V4L2_BUF_CAP_SUPPORTS_M2M_HOLD_CAPTURE_BUF;
 
     report.profiles = probeProfiles(device, decoder);
-    for (const ProfileReport& row : report.profiles)
-        if (row.fault.empty())
+    for (const ProfileReport& row : report.profiles) {
+        if (!row.fault.empty())
+            continue;
+        const auto same = std::ranges::find(decoder.profiles, row.profile->va, &codec::Profile::va);
+        if (same == decoder.profiles.end())
             decoder.profiles.push_back(*row.profile);
+        else
+            same->rtFormats |= row.profile->rtFormats;
+    }
     if (decoder.profiles.empty())
         return fail(ErrorKind::Unsupported, "lists no profile that VA-API can carry");
     return decoder;

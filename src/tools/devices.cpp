@@ -155,7 +155,8 @@ Json describeCodec(v4l2::Device& device, const decode::CodecReport& row, const d
         return result;
     Json profiles = Json::object();
     for (const auto& [profile, fault] : row.profiles)
-        profiles[profileName(profile->va)] = fault.empty() ? "offered" : fault;
+        if (Json& said = profiles[profileName(profile->va)]; said != "offered") // else it has one of its depths
+            said = fault.empty() ? "offered" : fault;
     result["profiles"] = profiles;
 
     const auto sizes = device.frameSizes(codec.fourcc);

@@ -58,9 +58,13 @@ struct Picture {
     std::shared_ptr<decode::Surface> target;
     codec::PictureInput input;
     std::vector<std::shared_ptr<Buffer>> buffers; // keeps alive what input points at
-    // Slice parameters and slice data come in buffers of their own, usually but not always in this order.
-    std::vector<codec::Bytes> unmatchedParameters;
-    std::optional<codec::Bytes> unmatchedData;
+    // Slice parameters and slice data come in buffers of their own, in any order.
+    struct SliceParameters {
+        size_t dataBefore; // buffers of slice data that had come by then
+        std::vector<codec::Bytes> elements;
+    };
+    std::vector<SliceParameters> sliceParameters;
+    std::vector<codec::Bytes> sliceData;
     Status failed; // the first buffer that could not be taken: the picture is not submitted
 };
 

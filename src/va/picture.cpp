@@ -43,15 +43,24 @@ Status addSlice(const codec::Codec& codec, Picture& picture, codec::Bytes parame
     return {};
 }
 
-// Joins what has come of slice parameters and slice data, as soon as both are there.
+// Joins slice parameters with slice data, when all of both are there: va.h says nothing of their order. As many buffers
+// of the one as of the other belong together in their order. Otherwise several buffers of parameters share one of data:
+// the one that came right before them, or the one right after them, if the parameters of this picture came first.
 Status matchSlices(const codec::Codec& codec, Picture& picture) {
-    if (picture.unmatchedParameters.empty() || !picture.unmatchedData)
-        return {};
-    for (const codec::Bytes parameters : picture.unmatchedParameters)
-        if (auto status = addSlice(codec, picture, parameters, *picture.unmatchedData); !status.ok())
-            return status;
-    picture.unmatchedParameters.clear();
-    picture.unmatchedData.reset();
+    const auto& data = picture.sliceData;
+    const auto& groups = picture.sliceParameters;
+    const bool inTurn = groups.size() == data.size();
+    const bool dataFirst = !groups.empty() && groups.front().dataBefore > 0;
+    for (size_t i = 0; i < groups.size(); ++i) {
+        const size_t at = inTurn ? i : data.size() == 1 ? 0 : groups[i].dataBefore - (dataFirst ? 1 : 0);
+        if (at >= data.size())
+            return {VA_STATUS_ERROR_INVALID_PARAMETER, "slice parameters without slice data"};
+        for (const codec::Bytes parameters : groups[i].elements)
+            if (auto status = addSlice(codec, picture, parameters, data[at]); !status.ok())
+                return status;
+    }
+    if (data.size() > groups.size())
+        return {VA_STATUS_ERROR_INVALID_PARAMETER, "slice data without slice parameters"};
     return {};
 }
 
@@ -64,14 +73,11 @@ Status takeBuffer(const codec::Codec& codec, Picture& picture, const Buffer& buf
         if (buffer.elementSize < codec.sliceSize)
             return {VA_STATUS_ERROR_INVALID_PARAMETER,
                     strprintf("slice parameters of %u bytes, not %zu", buffer.elementSize, codec.sliceSize)};
+        picture.sliceParameters.push_back({.dataBefore = picture.sliceData.size(), .elements = {}});
         for (uint32_t i = 0; i < buffer.elements; i++)
-            picture.unmatchedParameters.push_back(buffer.element(i));
-        return matchSlices(codec, picture);
-    case VASliceDataBufferType:
-        if (picture.unmatchedData)
-            return {VA_STATUS_ERROR_INVALID_PARAMETER, "slice data without slice parameters"};
-        picture.unmatchedData = buffer.bytes();
-        return matchSlices(codec, picture);
+            picture.sliceParameters.back().elements.push_back(buffer.element(i));
+        return {};
+    case VASliceDataBufferType: picture.sliceData.push_back(buffer.bytes()); return {};
     default:
         return {VA_STATUS_ERROR_UNSUPPORTED_BUFFERTYPE,
                 strprintf("buffer type %d has no place in decoding", buffer.type)};
@@ -154,11 +160,11 @@ private:
     std::optional<Picture> picture_;
 };
 
-Status submit(Driver& driver, Context& context, const Picture& picture) {
+Status submit(Driver& driver, Context& context, Picture& picture) {
     if (!picture.failed.ok())
         return picture.failed;
-    if (!picture.unmatchedParameters.empty() || picture.unmatchedData)
-        return {VA_STATUS_ERROR_INVALID_PARAMETER, "slice parameters without slice data, or the other way round"};
+    if (auto status = matchSlices(*context.config->decoder.codec, picture); !status.ok())
+        return status;
     if (picture.input.picture.empty() || picture.input.slices.empty())
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "a picture without picture parameters or without slices"};
     auto stream = context.stream;
@@ -182,7 +188,7 @@ Status endPicture(Driver& driver, VAContextID contextId) {
     if (!context)
         return noContext(contextId);
     Submitting submitting(*context);
-    const auto& picture = submitting.picture();
+    auto& picture = submitting.picture();
     if (!picture)
         return {VA_STATUS_ERROR_OPERATION_FAILED, "vaEndPicture without vaBeginPicture"};
     auto status = submit(driver, *context, *picture);

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "bitstream/av1_frame_header.h"
+#include "codec/av1_frame.h"
+#include "codec/av1_slots.h"
+#include "codec/av1_tiles.h"
+#include "codec/codecs.h"
+#include "codec/control_ids.h"
+#include "codec/parameters.h"
+
+// AV1. Clauses are those of the AV1 Bitstream & Decoding Process Specification.
+//
+// VA-API carries nearly all of a frame header as the decoder derives it. What it lacks is derived here (av1_frame,
+// av1_tiles), but for refresh_frame_flags: those are ours to choose (av1_slots.h), unless eight pictures are alive when
+// the frame comes, because then its slot is that of a picture which only the next frame's map shows to be dead. Such a
+// frame is submitted so that it goes into no slot, and decoded once more, into the slot that it should have gone to, if
+// the next frame's map still names it.
+namespace v4l2_request::codec {
+
+namespace {
+
+using Picture = VADecPictureParameterBufferAV1;
+
+// A frame that is in no slot, and all that it takes to decode it again.
+struct Unsaved {
+    VASurfaceID surface = VA_INVALID_SURFACE;
+    Av1Slots::Slot slot; // what it would have been
+    ControlBatch controls;
+    v4l2_ctrl_av1_frame frame{};
+    std::vector<uint8_t> data;
+};
+
+// What outlives a frame.
+struct Av1State {
+    Av1Slots slots;
+    std::shared_ptr<const Unsaved> unsaved; // the frame before this one
+    std::optional<bitstream::Av1HeaderLayout> layout;
+    uint32_t tools = 0; // of all frames so far
+    uint32_t width = 0; // of the frame before, and so of all pictures in the queue
+    uint32_t height = 0;
+};
+
+// A frame as its parts, all checked against each other.
+struct Frame {
+    Picture picture;
+    Av1Tiles tiles;
+    v4l2_ctrl_av1_frame control;
+    uint32_t width;
+    uint32_t height;
+
+    bool intra() const { return isAv1Intra(picture); }
+};
+
+Result<Frame> takeFrame(const PictureInput& input, const DeviceControls& device) {
+    if (input.picture.size() < sizeof(Picture))
+        return fail(ErrorKind::InvalidParameter, "AV1: no picture parameters, or too short ones");
+    const auto picture = readParameters<Picture>(input.picture);
+    if (auto checked = checkAv1Picture(picture); !checked)
+        return tl::unexpected(checked.error());
+    if (picture.current_frame != input.target)
+        return fail(ErrorKind::InvalidParameter,
+                    "AV1: current_frame is not the surface that the picture was begun with");
+    auto info = fillAv1TileInfo(picture);
+    if (!info)
+        return tl::unexpected(info.error());
+    auto tiles = joinAv1Tiles(input, info->tile_cols, info->tile_rows);
+    if (!tiles)
+        return tl::unexpected(tiles.error());
+    if (tiles->entries.size() > device.elements(Av1TileGroupEntry::id))
+        return fail(ErrorKind::Unsupported, "AV1: more tiles than the device takes");
+    info->tile_size_bytes = tiles->sizeBytes;
+    return Frame{.picture = picture,
+                 .tiles = std::move(*tiles),
+                 .control = fillAv1Frame(picture, *info),
+                 .width = picture.frame_width_minus1 + 1u,
+                 .height = picture.frame_height_minus1 + 1u};
+}
+
+Av1Slots::Map readMap(const Picture& picture, const References& references) {
+    Av1Slots::Map map;
+    for (size_t i = 0; i < map.size(); ++i)
+        if (const VASurfaceID surface = picture.ref_frame_map[i];
+            surface != VA_INVALID_SURFACE && surface != picture.current_frame)
+            map[i] = references.listed(surface);
+    return map;
+}
+
+// The frame before this one is in no slot. If the map names it, it has to be: now there is one that is free.
+std::optional<Prelude> decideUnsaved(const References& references, Av1State& state, Av1Slots::Map& map) {
+    const auto unsaved = std::exchange(state.unsaved, nullptr);
+    if (!unsaved || std::ranges::find(map, unsaved->slot.timestamp) == map.end())
+        return std::nullopt;
+    const auto slot = state.slots.free(map);
+    if (!slot)
+        return std::nullopt; // not with a map of eight
+    const auto mask = static_cast<uint8_t>(1u << *slot);
+    const uint64_t name = references.names().prelude;
+    std::ranges::replace(map, std::optional(unsaved->slot.timestamp), std::optional(name));
+    state.slots.store(mask, {.timestamp = name, .orderHint = unsaved->slot.orderHint});
+    Prelude prelude{.surface = unsaved->surface, .job = {}};
+    prelude.job.controls = unsaved->controls;
+    v4l2_ctrl_av1_frame frame = unsaved->frame;
+    frame.refresh_frame_flags = mask;
+    prelude.job.controls.add<Av1Frame>(frame);
+    prelude.job.bitstream.appendCopy(unsaved->data);
+    return prelude;
+}
+
+// The slots of the seven references. A stream that was joined in its middle may name pictures that never were, and not
+// use them: a client that knows so names no surface, and another picture takes their place. What a client does name is
+// missed. Only the one whose probabilities the frame goes on with has to be there.
+Result<std::array<size_t, 7>> findReferences(const Frame& frame, const References& references, const Av1Slots& slots,
+                                             const Av1Slots::Map& map, Submission& submission) {
+    const Picture& picture = frame.picture;
+    std::array<std::optional<size_t>, 7> found;
+    for (size_t i = 0; i < found.size(); ++i) {
+        const uint8_t index = picture.ref_frame_idx[i];
+        const VASurfaceID surface = picture.ref_frame_map[index];
+        if (map[index] && references.timestamp(surface))
+            found[i] = slots.find(*map[index], index);
+        if (found[i])
+            submission.predictedFrom.push_back(surface);
+        else if (surface != VA_INVALID_SURFACE)
+            submission.damaged = true;
+    }
+    if (picture.primary_ref_frame < found.size() && !found[picture.primary_ref_frame])
+        return fail(submission.damaged ? ErrorKind::Decoding : ErrorKind::InvalidParameter,
+                    "AV1: the frame goes on with the probabilities of one that is not there");
+    const auto any = std::ranges::find_if(found, [](const auto& slot) { return slot.has_value(); });
+    std::optional<size_t> standIn = any == found.end() ? std::nullopt : *any;
+    if (const auto latest = standIn ? std::nullopt : references.latest())
+        standIn = slots.find(*latest, 0);
+    if (!standIn)
+        return fail(ErrorKind::InvalidParameter, "AV1: none of the pictures that the frame refers to is there");
+    std::array<size_t, 7> all{};
+    std::ranges::transform(found, all.begin(), [&](const auto& slot) { return slot.value_or(*standIn); });
+    return all;
+}
+
+// What follows from the references and their order (5.9.2, 5.9.22). All have the size of the frame: the prediction can
+// scale (7.11.3.3), but the kernel's CAPTURE queues hold pictures of one size.
+Result<void> fillReferences(Frame& frame, const References& references, const Av1State& state, const Av1Slots::Map& map,
+                            Submission& submission) {
+    const Picture& picture = frame.picture;
+    if (state.width != frame.width || state.height != frame.height)
+        return fail(ErrorKind::Unsupported, "AV1: the frame has another size than the pictures that it refers to");
+    const auto found = findReferences(frame, references, state.slots, map, submission);
+    if (!found)
+        return tl::unexpected(found.error());
+    std::array<uint8_t, 7> hints{};
+    for (size_t i = 0; i < hints.size(); ++i) {
+        const size_t slot = (*found)[i];
+        hints[i] = state.slots[slot].orderHint;
+        frame.control.ref_frame_idx[i] = static_cast<int8_t>(slot);
+        frame.control.order_hints[i + 1] = hints[i];
+    }
+    if (const auto skip = av1SkipModeFrames(picture, hints)) {
+        frame.control.flags |= V4L2_AV1_FRAME_FLAG_SKIP_MODE_ALLOWED;
+        std::ranges::copy(*skip, frame.control.skip_mode_frame);
+    } else if (picture.mode_control_fields.bits.skip_mode_present) {
+        return fail(ErrorKind::InvalidParameter, "AV1: skip mode without references for it");
+    }
+    return {};
+}
+
+// refresh_frame_flags as the stream has them, where that is known.
+std::optional<uint8_t> streamFlags(const Frame& frame, std::optional<bitstream::Av1HeaderLayout>& layout) {
+    constexpr uint8_t allFrames = 0xff;
+    const auto& info = frame.picture.pic_info_fields.bits;
+    if (info.frame_type == V4L2_AV1_SWITCH_FRAME || (info.frame_type == V4L2_AV1_KEY_FRAME && info.show_frame))
+        return allFrames; // 5.9.2
+    bitstream::Av1KnownHeader known{
+        .frameType = static_cast<uint8_t>(info.frame_type),
+        .showFrame = info.show_frame != 0,
+        .showableFrame = info.showable_frame != 0,
+        .errorResilient = info.error_resilient_mode != 0,
+        .disableCdfUpdate = info.disable_cdf_update != 0,
+        .allowScreenContentTools = info.allow_screen_content_tools != 0,
+        .forceIntegerMv = info.force_integer_mv != 0,
+        .orderHintBits = static_cast<uint8_t>(
+            frame.picture.seq_info_fields.fields.enable_order_hint ? frame.picture.order_hint_bits_minus_1 + 1 : 0),
+        .orderHint = frame.picture.order_hint,
+        .primaryReference = frame.picture.primary_ref_frame,
+    };
+    std::ranges::copy(frame.picture.ref_frame_idx, known.referenceIndex.begin());
+    return bitstream::findAv1RefreshFlags(frame.tiles.header, known, layout);
+}
+
+// Into which slots the frame goes; nothing if only the next one will tell.
+std::optional<uint8_t> chooseSlots(const Frame& frame, const Av1Slots::Map& map, Av1State& state) {
+    if (const auto flags = streamFlags(frame, state.layout)) {
+        const uint8_t mask = state.slots.refresh(*flags, map);
+        return mask || !*flags ? std::optional(mask) : std::nullopt;
+    }
+    const auto slot = state.slots.free(map);
+    return slot ? std::optional(static_cast<uint8_t>(1u << *slot)) : std::nullopt;
+}
+
+std::shared_ptr<const Unsaved> keepUnsaved(const Frame& frame, const Av1Slots::Slot& slot, const Job& job) {
+    auto unsaved = std::make_shared<Unsaved>(Unsaved{
+        .surface = frame.picture.current_frame, .slot = slot, .controls = job.controls, .frame = frame.control});
+    for (const Bytes piece : job.bitstream.pieces())
+        unsaved->data.insert(unsaved->data.end(), piece.begin(), piece.end());
+    return unsaved;
+}
+
+// Where the picture is seen, if that is not where it is decoded.
+void fillDisplay(const Frame& frame, const DeviceControls& device, Submission& submission) {
+    const Picture& picture = frame.picture;
+    if (!picture.film_grain_info.film_grain_info_fields.bits.apply_grain ||
+        picture.current_display_picture == VA_INVALID_SURFACE ||
+        picture.current_display_picture == picture.current_frame)
+        return;
+    submission.display = picture.current_display_picture;
+    submission.displayCopied = !device.has(Av1FilmGrain::id);
+}
+
+Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
+                         std::any& keptState) {
+    const auto* kept = std::any_cast<Av1State>(&keptState);
+    Av1State state = kept ? *kept : Av1State{};
+    auto frame = takeFrame(input, device);
+    if (!frame)
+        return tl::unexpected(frame.error());
+
+    Submission submission{.codedWidth = frame->width,
+                          .codedHeight = frame->height,
+                          .bitDepth = static_cast<uint8_t>(frame->picture.bit_depth_idx ? 10 : 8)};
+    Av1Slots::Map map = readMap(frame->picture, references);
+    submission.prelude = decideUnsaved(references, state, map);
+    if (!frame->intra())
+        if (auto filled = fillReferences(*frame, references, state, map, submission); !filled)
+            return tl::unexpected(filled.error());
+    for (size_t i = 0; i < Av1Slots::count; ++i)
+        frame->control.reference_frame_ts[i] = state.slots[i].timestamp;
+    const auto mask = chooseSlots(*frame, map, state);
+    frame->control.refresh_frame_flags = mask.value_or(0);
+    fillDisplay(*frame, device, submission);
+
+    state.tools |= usedAv1Tools(frame->picture);
+    Job& job = submission.jobs.emplace_back();
+    job.controls.add<Av1Sequence>(fillAv1Sequence(frame->picture, state.tools, std::max(frame->width, input.width),
+                                                  std::max(frame->height, input.height)));
+    job.controls.addArray<Av1TileGroupEntry>(frame->tiles.entries);
+    if (device.has(Av1FilmGrain::id))
+        job.controls.add<Av1FilmGrain>(fillAv1FilmGrain(frame->picture));
+    job.bitstream = std::move(frame->tiles.bitstream);
+
+    const Av1Slots::Slot slot{.timestamp = references.names().picture, .orderHint = frame->picture.order_hint};
+    if (mask)
+        state.slots.store(*mask, slot);
+    else
+        state.unsaved = keepUnsaved(*frame, slot, job);
+    job.controls.add<Av1Frame>(frame->control);
+    state.width = frame->width;
+    state.height = frame->height;
+    keptState = state;
+    return submission;
+}
+
+// One profile of both depths. A device may have either.
+constexpr std::array profiles{
+    Profile{VAProfileAV1Profile0, VA_RT_FORMAT_YUV420, V4L2_MPEG_VIDEO_AV1_PROFILE_MAIN},
+    Profile{VAProfileAV1Profile0, VA_RT_FORMAT_YUV420_10, V4L2_MPEG_VIDEO_AV1_PROFILE_MAIN},
+};
+
+std::vector<std::byte> anySequence(uint32_t width, uint32_t height, uint8_t bitDepth) {
+    return bytesOf(v4l2_ctrl_av1_sequence{
+        .flags = V4L2_AV1_SEQUENCE_FLAG_SUBSAMPLING_X | V4L2_AV1_SEQUENCE_FLAG_SUBSAMPLING_Y,
+        .bit_depth = bitDepth,
+        .max_frame_width_minus_1 = static_cast<uint16_t>(width - 1),
+        .max_frame_height_minus_1 = static_cast<uint16_t>(height - 1),
+    });
+}
+
+constexpr std::array requiredControls{Av1Sequence::id, Av1Frame::id, Av1TileGroupEntry::id};
+constexpr std::array optionalControls{Av1FilmGrain::id};
+
+} // namespace
+
+constinit const Codec av1Codec{
+    .name = "AV1",
+    .fourcc = V4L2_PIX_FMT_AV1_FRAME,
+    .profiles = profiles,
+    .profileControl = V4L2_CID_MPEG_VIDEO_AV1_PROFILE,
+    .requiredControls = requiredControls,
+    .optionalControls = optionalControls,
+    .sequenceControl = Av1Sequence::id, // the bit depth decides the CAPTURE format
+    .pictureSize = sizeof(Picture),
+    .iqMatrixSize = 0,
+    .sliceSize = sizeof(VASliceParameterBufferAV1),
+    .probabilitySize = 0,
+    .anySequence = anySequence,
+    .build = build,
+};
+
+} // namespace v4l2_request::codec
