@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 NEEDS_SPDX = {".h", ".cpp", ".c", ".dts", ".dtsi", ".py", ".sh", ".build", ".cfg"}
 SCRIPT = re.compile(rb"^#!")
 KERNEL = ("daedalus/kernel", "boards/kernel")
-TABS_BELONG = {*KERNEL, "boards/dts", "Makefile"}
+TABS_BELONG = {*KERNEL, "boards/dts", "Makefile", "packaging/debian/rules"}
 
 
 def tracked():

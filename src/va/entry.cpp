@@ -156,6 +156,7 @@ VAStatus initialise(VADriverContextP context) {
         return VA_STATUS_ERROR_OPERATION_FAILED;
     }
 
+    // The words before the version never change: lists of other projects name them (docs/releasing.md).
     driver->vendor = "V4L2 stateless decoders (" V4L2_REQUEST_VERSION "):";
     for (const decode::Decoder& decoder : driver->decoders)
         driver->vendor += std::string(" ") + decoder.codec->name + " on " + decoder.node.driver;

@@ -185,11 +185,12 @@ class Probe(typing.NamedTuple):
     userlands: tuple = ('bookworm', 'trixie', 'forky')
 
 
+VENDOR = r'Driver version: V4L2 stateless decoders \('  # lists of other projects name it: docs/releasing.md
 PROFILES = ('MPEG2Simple', 'MPEG2Main', 'H264ConstrainedBaseline', 'H264Main', 'H264High', 'HEVCMain', 'VP8Version0_3',
             'VP9Profile0')
 PROBES = (
     Probe('vainfo', 'vainfo', 'profiles', ('vainfo', '--display', 'drm', '--device', NODE),
-          tuple(rf'VAProfile{profile} *:\s*VAEntrypointVLD' for profile in PROFILES)),
+          tuple(rf'VAProfile{profile} *:\s*VAEntrypointVLD' for profile in PROFILES) + (VENDOR,)),
     Probe('vainfo', 'vainfo', 'attributes', ('vainfo', '-a', '--display', 'drm', '--device', NODE),
           tuple(rf'VAProfile{profile}/VAEntrypointVLD' for profile in PROFILES) + ('VA_RT_FORMAT_YUV420',)),
     # Its codecs are bits, of Firefox 153: 16 H.264, 64 VP8, 256 VP9, 1024 AV1, 4096 HEVC.
