@@ -19,7 +19,7 @@ MUXERS = {
     'vp9': ('ivf', ('.ivf', '.webm')),
     'av1': ('ivf', ('.ivf',)),
 }
-DEFAULT_CODECS = ('mpeg2', 'h264', 'hevc', 'vp8', 'vp9')  # what the driver has
+DEFAULT_CODECS = tuple(MUXERS)  # what the driver has
 
 
 class SweepError(Exception):
