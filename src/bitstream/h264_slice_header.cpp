@@ -149,7 +149,7 @@ void Parser::sliceHeader() {
 void Parser::sliceType() {
     header_.type = static_cast<H264SliceType>(ueUpTo(9, "H.264: slice_type is out of range") % 5);
     if (is(H264SliceType::SP) || is(H264SliceType::SI))
-        problem(ErrorKind::Unsupported, "H.264: SP and SI slices are not supported");
+        problem(ErrorKind::InvalidParameter, "H.264: no profile of this driver has SP and SI slices (A.2)");
 }
 
 void Parser::picOrderCnt() {

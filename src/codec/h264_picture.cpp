@@ -108,8 +108,6 @@ H264SliceContext sliceContext(const VAPictureParameterBufferH264& picture, const
 }
 
 Result<ParsedSlice> parseSlice(const VAPictureParameterBufferH264& picture, const Slice& slice) {
-    if (slice.parameters.size() < sizeof(VASliceParameterBufferH264))
-        return fail(ErrorKind::InvalidParameter, "H.264: a slice parameter buffer is too short");
     ParsedSlice parsed{.parameters = readParameters<VASliceParameterBufferH264>(slice.parameters),
                        .data = withoutTrailingZeros(slice.data)};
     if (parsed.parameters.slice_data_bit_offset > parsed.data.size() * 8)
@@ -136,6 +134,8 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
         (parameters.picture_width_in_mbs_minus1 + 1u) * (parameters.picture_height_in_mbs_minus1 + 1u);
     std::optional<Error> fault;
     for (const Slice& slice : input.slices) {
+        if (slice.parameters.size() < sizeof(VASliceParameterBufferH264))
+            return fail(ErrorKind::InvalidParameter, "H.264: a slice parameter buffer is too short");
         auto parsed = parseSlice(parameters, slice);
         // 3.126: a decoder does not need redundant coded pictures where it has the primary one.
         if (parsed && parsed->header.redundantPicCnt > 0)
@@ -156,9 +156,10 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
             return fail(ErrorKind::Unsupported, "H.264: slices of one picture use different parameter sets");
         picture.slices.push_back(std::move(*parsed));
     }
+    if (picture.slices.empty() && fault)
+        return tl::unexpected(damagedPicture(std::move(*fault)));
     if (picture.slices.empty())
-        return fault ? tl::unexpected(std::move(*fault))
-                     : fail(ErrorKind::Unsupported, "H.264: only redundant slices, no primary coded picture");
+        return fail(ErrorKind::Unsupported, "H.264: only redundant slices, no primary coded picture");
     const auto firstMb = [](const ParsedSlice& slice) { return slice.header.firstMbInSlice; };
     std::ranges::stable_sort(picture.slices, {}, firstMb);
     const auto repeated = std::ranges::unique(picture.slices, {}, firstMb);

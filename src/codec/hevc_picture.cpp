@@ -286,7 +286,8 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
             independent = &picture.slices.back().header;
     }
     if (picture.slices.empty())
-        return tl::unexpected(fault.value_or(Error{ErrorKind::InvalidParameter, "HEVC: the picture has no slices"}));
+        return fault ? tl::unexpected(damagedPicture(std::move(*fault)))
+                     : fail(ErrorKind::InvalidParameter, "HEVC: the picture has no slices");
     picture.incomplete = fault.has_value() || picture.header().segmentAddress != 0;
     return {};
 }

@@ -154,7 +154,7 @@ void enter(const std::vector<Reference>& found, FoundBy foundBy, Dpb& dpb) {
 Result<Dpb> buildDpb(const Picture& picture, VASurfaceID target, const References& references, FoundBy foundBy) {
     std::vector<Reference> found = findReferences(picture, target, references);
     if (found.empty() && !picture.intra())
-        return fail(ErrorKind::InvalidParameter, "HEVC: a predicted picture without any reference");
+        return fail(ErrorKind::Decoding, "HEVC: a predicted picture without any reference");
     Dpb dpb;
     enter(found, foundBy, dpb);
     // 8.3.2: by the order counts that the pictures were coded with, also where another stands in.
@@ -172,7 +172,7 @@ Result<Dpb> buildDpb(const Picture& picture, VASurfaceID target, const Reference
 
     const auto longTerm = orderLongTerm(picture);
     if (!longTerm)
-        return fail(ErrorKind::InvalidParameter, "HEVC: fewer long-term references than the slice header uses");
+        return fail(ErrorKind::Decoding, "HEVC: fewer long-term references than the slice header uses");
     for (const uint8_t position : *longTerm)
         if (position != noPicture && dpb.indexOf[position] != noPicture)
             dpb.ltCurr.push_back(dpb.indexOf[position]);

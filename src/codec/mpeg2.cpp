@@ -142,7 +142,8 @@ Result<Slices> readSlices(const PictureInput& input, const VAPictureParameterBuf
         slices.endsSequence = slices.endsSequence || slices.data.back().size() != slice.data.size();
     }
     if (slices.data.empty())
-        return fail(ErrorKind::InvalidParameter, "MPEG-2: the picture has no slices");
+        return fail(slices.incomplete ? ErrorKind::Decoding : ErrorKind::InvalidParameter,
+                    "MPEG-2: the picture has no slices");
     std::ranges::stable_sort(slices.data, {}, rowOf);
     const auto repeated = std::ranges::unique(
         slices.data, [](Bytes a, Bytes b) { return rowOf(a) == rowOf(b) && std::ranges::equal(a, b); });

@@ -27,6 +27,14 @@ inline Bytes withoutTrailingZeros(Bytes nal) {
     return nal;
 }
 
+// Of a picture none of whose slices can be used, the first fault: if the slices make no sense, it is the picture that
+// is damaged, and the stream goes on.
+inline Error damagedPicture(Error fault) {
+    if (fault.kind == ErrorKind::InvalidParameter)
+        fault.kind = ErrorKind::Decoding;
+    return fault;
+}
+
 // Whether a picture, in whole macroblocks, fits the buffers of its context. A context may have the display size, and
 // the height of interlaced pictures is a multiple of two macroblocks.
 inline bool fitsContext(const PictureInput& input, uint32_t width, uint32_t height) {

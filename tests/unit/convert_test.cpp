@@ -55,6 +55,30 @@ TEST(Conversion, ChromaOfNv12IsSplit) {
     EXPECT_EQ(yv12.memory[2], i420.memory[1]);
 }
 
+// 10 bits in the high ones of 16, the low byte first.
+TEST(Conversion, TenBitsAreRounded) {
+    Picture from(VA_FOURCC_P010, 3, 1, 0);
+    // 4 * 16 + 1, + 2, and the largest
+    from.memory[0] = {0x40, 0x10, 0x80, 0x10, 0xc0, 0xff, 0, 0, 0};
+    from.memory[1] = {0, 0x20, 0, 0x30, 0, 0x21, 0, 0x31, 0, 0, 0};
+    from.planes.data = {from.memory[0].data(), from.memory[1].data(), nullptr};
+    const Picture nv12(VA_FOURCC_NV12, 3, 1, 9), i420(VA_FOURCC_I420, 3, 1, 9), yv12(VA_FOURCC_YV12, 3, 1, 9);
+    convert(from, nv12, 3, 1);
+    EXPECT_EQ(nv12.memory[0], Bytes({16, 17, 255, 9, 9, 9}));
+    EXPECT_EQ(nv12.memory[1], Bytes({0x20, 0x30, 0x21, 0x31, 9, 9, 9}));
+    convert(from, i420, 3, 1);
+    EXPECT_EQ(i420.memory[0], nv12.memory[0]);
+    EXPECT_EQ(i420.memory[1], Bytes({0x20, 0x21, 9, 9, 9}));
+    EXPECT_EQ(i420.memory[2], Bytes({0x30, 0x31, 9, 9, 9}));
+    convert(from, yv12, 3, 1);
+    EXPECT_EQ(yv12.memory[1], i420.memory[2]);
+    EXPECT_EQ(yv12.memory[2], i420.memory[1]);
+    const Picture wide(VA_FOURCC_P010, 3, 1, 9);
+    convert(nv12, wide, 3, 1);
+    EXPECT_EQ(wide.memory[0], Bytes({0, 16, 0, 17, 0, 255, 9, 9, 9}));
+    EXPECT_EQ(wide.memory[1], Bytes({0, 0x20, 0, 0x30, 0, 0x21, 0, 0x31, 9, 9, 9}));
+}
+
 TEST(Conversion, ThereAndBackIsTheSame) {
     for (const uint32_t fourcc : {VA_FOURCC_I420, VA_FOURCC_YV12})
         for (const auto& [width, height] :

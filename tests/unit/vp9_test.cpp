@@ -145,7 +145,8 @@ protected:
         auto data = header.encode(compressed.size());
         uncompressedSize = data.size();
         data.insert(data.end(), compressed.begin(), compressed.end());
-        data.insert(data.end(), 40, 0xaa);
+        for (const uint8_t byte : tiles)
+            data.push_back(byte);
         client.slice(VASliceParameterBufferVP9{}, data);
         return vp9Codec.build(client.input, references, device, state);
     }
@@ -156,6 +157,8 @@ protected:
     }
 
     VAProfile vaProfile = VAProfileVP9Profile0;
+    // Whatever their number: tiles of one byte, and a last one with the rest.
+    std::vector<uint8_t> tiles{0, 0, 0, 1, 0x2a, 0, 0, 0, 1, 0x2a, 0, 0, 0, 1, 0x2a, 0, 0, 0, 1, 0x2a};
     std::deque<test::Client> clients;
     test::FakeReferences references;
     DeviceControls device;
@@ -429,6 +432,32 @@ TEST_F(Vp9, TenBits) {
     EXPECT_EQ(depth({.kind = Header::IntraOnly, .profile = 2, .showFrame = false}), 10);
     EXPECT_EQ(depth({.kind = Header::IntraOnly, .showFrame = false}), 8);
     EXPECT_EQ(depth({.kind = Header::Inter}), 8);
+}
+
+// 6.4, 9.2.1: what software leaves out as well.
+TEST_F(Vp9, FramesWithoutTheirTilesAreRefused) {
+    const Header two{.tiles = [](BitWriter& bits) { bits.bits(2, 2); }}; // two rows
+    struct {
+        const char* what;
+        bool good;
+        std::vector<uint8_t> tiles;
+    } const table[]{
+        {"two tiles", true, {0, 0, 0, 2, 0x7f, 0xff, 0x7f}},
+        {"no size", false, {0, 0, 0}},
+        {"none", false, {}},
+        {"an empty one", false, {0, 0, 0, 0, 0x7f}},
+        {"larger than the frame", false, {0, 0, 1, 0, 0x7f}},
+        {"no last one", false, {0, 0, 0, 1, 0x7f}},
+        {"marker", false, {0, 0, 0, 1, 0x80, 0x7f}},
+        {"marker of the last", false, {0, 0, 0, 1, 0x7f, 0x80}},
+    };
+    for (const auto& row : table) {
+        tiles = row.tiles;
+        const auto built = build(two);
+        ASSERT_EQ(built.has_value(), row.good) << row.what;
+        if (!built)
+            EXPECT_EQ(built.error().kind, ErrorKind::InvalidParameter) << row.what;
+    }
 }
 
 TEST_F(Vp9, RefusesWhatItCannotDecode) {

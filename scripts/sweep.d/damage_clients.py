@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""Runs in the guest: plays each stream with unmodified clients, in hardware and in software. Prints a line for each:
+stream, client, pictures, pictures of software, and what is wrong with it, "-" if nothing is. usage: damage_clients.py TAIL FILE
+
+FILE has a line "NAME PATH CLEAN" for each stream. The last TAIL pictures must be those of software on the clean stream.
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+NODE = '/dev/dri/renderD128'
+HARDWARE = ('-init_hw_device', f'drm=d:{NODE}', '-init_hw_device', 'vaapi=v@d', '-hwaccel', 'vaapi', '-hwaccel_device', 'v',
+            '-hwaccel_output_format', 'vaapi')
+GSTREAMER = {'h264': ('h264parse', 'vah264dec'), 'h265': ('h265parse', 'vah265dec'), 'm2v': ('mpegvideoparse', 'vampeg2dec')}
+PICTURE = 352 * 288 * 3 // 2
+
+
+def run(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=300, check=False)
+    except subprocess.TimeoutExpired:
+        return 'no end in 300 s', '', ''
+    text = (done.stdout.decode(errors='replace'), done.stderr.decode(errors='replace'))
+    return (f'exit status {done.returncode}' if done.returncode else ''), *text
+
+
+def ffmpeg(path, hardware):
+    fault, out, _ = run('ffmpeg', '-v', 'error', '-nostdin', *(HARDWARE if hardware else ()), '-i', path, '-map', '0:v:0',
+                        *(('-vf', 'hwdownload,format=nv12') if hardware else ()), '-fps_mode', 'passthrough', '-pix_fmt', 'nv12',
+                        '-f', 'framemd5', '-')
+    return fault, [line.split(',')[-1].strip() for line in out.splitlines() if line and line[0] != '#']
+
+
+def gstreamer(path):
+    parser, decoder = GSTREAMER[path.rsplit('.', 1)[-1]]
+    with tempfile.NamedTemporaryFile() as raw:
+        fault, *_ = run('gst-launch-1.0', '-q', 'filesrc', f'location={path}', '!', parser, '!', decoder, '!',
+                        'video/x-raw,format=NV12', '!', 'filesink', f'location={raw.name}')
+        data = open(raw.name, 'rb').read()
+    return fault, [hashlib.md5(data[at:at + PICTURE]).hexdigest() for at in range(0, len(data), PICTURE)]
+
+
+def mpv(path):
+    fault, out, err = run('mpv', '--no-config', '--no-audio', '--hwdec=vaapi-copy', '--hwdec-codecs=all', f'--vaapi-device={NODE}',
+                          '--vo=null', '--untimed', '--msg-level=all=v', path)
+    modes = re.findall(r'Using (hardware|software) decoding', out + err)
+    if not fault and (not modes or modes[-1] != 'hardware' or re.search('falling back', out + err, re.IGNORECASE)):
+        fault = 'leaves the hardware'
+    return fault
+
+
+def main(tail, listed):
+    clean = {}
+    for line in open(listed, encoding='utf-8'):
+        name, path, original = line.split()
+        if original not in clean:
+            clean[original] = ffmpeg(original, False)[1][-tail:]
+        expected = clean[original]
+        _, software = ffmpeg(path, False)
+
+        def report(client, fault, pictures=None, fewest=0):
+            if not fault and pictures is not None and pictures[-tail:] != expected:
+                fault = 'other pictures after the next random access point'
+            # Where software gives up a picture that it finds broken while it decodes, a device has written it.
+            if not fault and pictures is not None and len(pictures) < fewest:
+                fault = 'fewer pictures than software'
+            print(name, client, '-' if pictures is None else len(pictures), len(software), fault or '-', sep='\t', flush=True)
+
+        report('FFmpeg', *ffmpeg(path, True), len(software))
+        report('mpv', mpv(path))
+        if path.rsplit('.', 1)[-1] in GSTREAMER and os.environ.get('GST_VA_ALL_DRIVERS'):
+            report('GStreamer', *gstreamer(path))
+
+
+main(int(sys.argv[1]), sys.argv[2])
