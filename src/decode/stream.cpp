@@ -53,8 +53,9 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
         failures_ = 0;
         return submitted;
     }
-    constexpr unsigned mostFailures = 3; // in a row: this is no longer damage
-    if (!isDamage(submitted.error()) || lastFrame_ == 0 || ++failures_ >= mostFailures)
+    constexpr unsigned mostFailures = 3; // in a row: the device does not come back
+    const Error& error = submitted.error();
+    if (!isDamage(error) || lastFrame_ == 0 || (error.kind != ErrorKind::Decoding && ++failures_ >= mostFailures))
         return submitted;
     log_.info(strprintf("%s: a picture is concealed: %s", decoder_.codec->name, submitted.error().message.c_str()));
     conceal(*target);

@@ -455,8 +455,9 @@ TEST_F(Vp9, FramesWithoutTheirTilesAreRefused) {
         tiles = row.tiles;
         const auto built = build(two);
         ASSERT_EQ(built.has_value(), row.good) << row.what;
-        if (!built)
+        if (!built) {
             EXPECT_EQ(built.error().kind, ErrorKind::InvalidParameter) << row.what;
+        }
     }
 }
 
