@@ -1,14 +1,58 @@
 // SPDX-License-Identifier: MIT
 #include "dispatcher.h"
 
+#include <chrono>
+#include <cstring>
 #include <exception>
+#include <thread>
 #include <vector>
 
+#include <linux/videodev2.h>
+
+#include "picture_decoder.h"
 #include "pixels.h"
 
 namespace daedalus {
 
 Result<void> Dispatcher::run(const Job& job) {
+    ++jobs_;
+    stored_ = false;
+    Result<void> done = decode(job);
+    if (done || done.error().code != ENODATA)
+        return done;
+    if (!stored_) {
+        if (auto stored = storeGrey(job); !stored)
+            return stored;
+    }
+    return job.isLenient() ? Result<void>{} : done;
+}
+
+/// A picture of no colour, as large as the buffer.
+Result<void> Dispatcher::storeGrey(const Job& job) {
+    const daedalus_format& format = job.header.format;
+    const bool deep = format.fourcc != V4L2_PIX_FMT_NV12 && format.fourcc != V4L2_PIX_FMT_MM21;
+    const AvFrame grey(av_frame_alloc());
+    if (!grey)
+        return fail(ENOMEM, "no memory for a picture");
+    grey->format = deep ? AV_PIX_FMT_YUV420P10 : AV_PIX_FMT_YUV420P;
+    grey->width = static_cast<int>(job.header.coded_width);
+    grey->height = static_cast<int>(job.header.coded_height);
+    if (av_frame_get_buffer(grey.get(), 0) < 0)
+        return fail(ENOMEM, "no memory for a picture");
+    for (int plane = 0; plane < 3; ++plane) {
+        const int lines = plane == 0 ? grey->height : (grey->height + 1) / 2;
+        for (int line = 0; line < lines; ++line) {
+            uint8_t* row = grey->data[plane] + static_cast<ptrdiff_t>(line) * grey->linesize[plane];
+            if (deep)
+                std::fill_n(reinterpret_cast<uint16_t*>(row), grey->linesize[plane] / 2, uint16_t{512});
+            else
+                std::memset(row, 128, static_cast<size_t>(grey->linesize[plane]));
+        }
+    }
+    return store(*grey, format, job.header.capture);
+}
+
+Result<void> Dispatcher::decode(const Job& job) {
     Instance& instance = decoders_[job.header.instance];
     if (!instance.decoder || instance.codec != job.header.codec) {
         auto decoder = makeDecoder(job.header.codec);
@@ -53,6 +97,11 @@ void Dispatcher::bufferGone(uint64_t cookie) {
 }
 
 Result<void> Dispatcher::store(const AVFrame& picture, const daedalus_format& format, const daedalus_buffer& capture) {
+    stored_ = true;
+    if (knobs_.lateMs)
+        std::this_thread::sleep_for(std::chrono::milliseconds(knobs_.lateMs));
+    if (knobs_.loseEvery && jobs_ % knobs_.loseEvery == 0)
+        return {};
     auto all = BufferAccess::open(buffers_, {capture.cookie}, capture.bytes, true);
     if (!all)
         return tl::unexpected(all.error());

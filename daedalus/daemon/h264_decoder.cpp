@@ -104,7 +104,11 @@ Result<void> H264Decoder::collect(const Job& job, std::span<const uint8_t> paylo
         const unsigned type = nal[0] & 0x1f;
         if (type == 0 || (type >= 6 && type != 19 && type != 20))
             continue; // Parameter sets, SEI and the like: the controls are what counts.
-        if (auto added = addSlice(job, *controls, nal, sink); !added)
+        auto added = addSlice(job, *controls, nal, sink);
+        // A picture that has begun is decoded without its damaged slices.
+        if (!added && slices > 0 && pending_)
+            pending_->damage.note(added.error());
+        else if (!added)
             return added;
         ++slices;
     }
@@ -259,13 +263,21 @@ Result<void> H264Decoder::finish(Picture picture, PictureSink& sink) {
                     picture.first.frameNum, decoded.error().message.c_str());
     }
 
+    lost_ = lost_ || (!decoded->kept && (picture.isReference() || picture.structure != frame));
     dpb_.decoded(picture);
     if (auto stored = sink.store(*decoded->frame, picture.format, picture.capture); !stored)
         return stored;
-    if (decoded->missingBlocks)
-        return fail(EIO, "frame_num %u: no slice covers %u of its macroblocks", picture.first.frameNum,
-                    decoded->missingBlocks);
-    return {};
+    Damage damage;
+    if (decoded->damage)
+        damage.note(*decoded->damage);
+    // Hardware that takes slices does not know which ones are missing.
+    if (decoded->missingBlocks && !(picture.lenient && picture.controls.sliceBased))
+        damage.note(Error{EIO, "no slice covers " + std::to_string(decoded->missingBlocks) + " of its macroblocks"});
+    if (picture.damage.error)
+        damage.note(*picture.damage.error);
+    if (damage.error)
+        damage.error->message = "frame_num " + std::to_string(picture.first.frameNum) + ": " + damage.error->message;
+    return damage.outcome();
 }
 
 } // namespace

@@ -154,7 +154,14 @@ Result<Resolved> Dpb::resolveEntry(const Job& job, const Picture& picture, DpbPi
 
     const std::string field = "DECODE_PARAMS.dpb[" + std::to_string(entry.entry) + "].reference_ts";
     const bool itself = picture.secondField && control.reference_ts == picture.timestamp;
-    const auto found = holds_.find(job, references_, control.reference_ts, field, !itself);
+    auto found = holds_.find(job, references_, control.reference_ts, field, !itself);
+    if (!found && found.error().code == ENODATA) {
+        // It is damaged, and may be there all the same.
+        if (const auto position = positionOf(references_, control.reference_ts)) {
+            resolved.damage = found.error();
+            found = *position;
+        }
+    }
     if (!found) {
         resolved.reason = found.error().message;
         return resolved;

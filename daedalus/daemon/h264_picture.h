@@ -34,6 +34,7 @@ struct Resolved {
     int reference = -1;   ///< index into the references held; -1: there is none, for the reason given
     bool standIn = false; ///< the entry is another picture's, which was never decoded: its numbers are not these
     std::string reason;
+    std::optional<Error> damage; ///< of the picture that is referred to
 };
 
 struct Slice {

@@ -2,6 +2,7 @@
 #include "h264_slice_lists.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace daedalus::h264 {
 namespace {
@@ -37,6 +38,25 @@ bool isPicture(const Picture& picture, const ListEntry& entry) {
                                                 picture.resolved[static_cast<size_t>(entry.picture)].reference >= 0);
 }
 
+/// What stands in for a picture of the DPB that is not there: of those that are, the nearest in decoding order; if the
+/// control names none, the last one that libavcodec holds. Null: there is none.
+const Reference* nearest(const Picture& picture, const std::vector<Reference>& references, const DpbPicture& missing) {
+    const Reference* best = nullptr;
+    int64_t distance = 0;
+    for (size_t i = 0; i < picture.dpb.size(); ++i) {
+        if (picture.resolved[i].reference < 0 || (missing.fields & ~picture.dpb[i].fields) != 0)
+            continue;
+        const int64_t apart = std::abs(int64_t{picture.dpb[i].frameNumWrap} - missing.frameNumWrap);
+        if (best && apart >= distance)
+            continue;
+        best = &references[static_cast<size_t>(picture.resolved[i].reference)];
+        distance = apart;
+    }
+    if (!best && !references.empty() && (missing.fields & ~references.back().fields) == 0)
+        best = &references.back();
+    return best;
+}
+
 /// The command that names the reference. `predicted` is picNumLXPred of clause 8.2.4.3.1.
 ListModification modificationFor(const Picture& picture, const Reference& reference, uint8_t fields,
                                  int32_t& predicted) {
@@ -66,24 +86,32 @@ Result<std::array<List, 2>> sliceLists(const Picture& picture, const Controls& c
     return lists;
 }
 
-Result<void> writeLists(const Picture& picture, const std::vector<Reference>& references,
-                        const std::array<List, 2>& lists, SliceHeader& header) {
+Result<void> writeLists(Picture& picture, const std::vector<Reference>& references, const std::array<List, 2>& lists,
+                        SliceHeader& header) {
     for (unsigned list = 0; list < 2; ++list) {
         header.modifications[list].clear();
         const auto filler = std::find_if(lists[list].begin(), lists[list].end(),
                                          [&](const ListEntry& entry) { return isPicture(picture, entry); });
         if (list < header.lists() && filler == lists[list].end())
-            return fail(EINVAL, "RefPicList%u (%u entries) has no reference picture: the DPB of the control has %zu",
+            return fail(ENODATA, "RefPicList%u (%u entries) has no reference picture: the DPB of the control has %zu",
                         list, header.activeRefs[list], picture.dpb.size());
         int32_t predicted = picture.numberOf(static_cast<int32_t>(picture.writtenFrameNum), picture.structure);
         for (size_t i = 0; i < lists[list].size(); ++i) {
             // An entry without a picture cannot be used by a valid slice, but libavcodec wants one there.
             const ListEntry entry = isPicture(picture, lists[list][i]) ? lists[list][i] : *filler;
             const Resolved& resolved = picture.resolved[static_cast<size_t>(entry.picture)];
-            if (resolved.reference < 0)
-                return fail(EINVAL, "RefPicList%u[%zu]: %s", list, i, resolved.reason.c_str());
-            header.modifications[list].push_back(
-                modificationFor(picture, references[static_cast<size_t>(resolved.reference)], entry.fields, predicted));
+            const Reference* reference =
+                resolved.reference < 0 ? nearest(picture, references, picture.dpb[static_cast<size_t>(entry.picture)])
+                                       : &references[static_cast<size_t>(resolved.reference)];
+            if (resolved.damage)
+                picture.damage.note(*resolved.damage);
+            if (resolved.reference < 0) {
+                const auto missing = fail(ENODATA, "RefPicList%u[%zu]: %s", list, i, resolved.reason.c_str());
+                if (!reference)
+                    return missing;
+                picture.damage.note(missing.value());
+            }
+            header.modifications[list].push_back(modificationFor(picture, *reference, entry.fields, predicted));
         }
     }
     return {};

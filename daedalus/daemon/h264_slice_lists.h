@@ -15,7 +15,8 @@ namespace daedalus::h264 {
 Result<std::array<List, 2>> sliceLists(const Picture& picture, const Controls& controls, const SliceHeader& header);
 
 /// Says the lists entry by entry, in the written numbering, as ref_pic_list_modification() of the header.
-Result<void> writeLists(const Picture& picture, const std::vector<Reference>& references,
-                        const std::array<List, 2>& lists, SliceHeader& header);
+/// In the place of a picture that is missing stands the one nearest to it; that is noted as damage.
+Result<void> writeLists(Picture& picture, const std::vector<Reference>& references, const std::array<List, 2>& lists,
+                        SliceHeader& header);
 
 } // namespace daedalus::h264

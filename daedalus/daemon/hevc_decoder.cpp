@@ -105,8 +105,14 @@ Result<void> HevcDecoder::collect(const Job& job, std::span<const uint8_t> paylo
 
     size_t entryPoint = 0;
     for (size_t i = 0; i < segments.size(); ++i) {
-        if (auto added = addSegment(job, *controls, segments[i], i, entryPoint); !added)
+        auto added = addSegment(job, *controls, segments[i], i, entryPoint);
+        if (added)
+            continue;
+        if (i == 0 || !pending_)
             return added;
+        // A picture that has begun is decoded up to its damage: where the next entry points are is not known.
+        pending_->damage.note(added.error());
+        return {};
     }
     if (entryPoint != 0 && entryPoint != controls->entryPoints.size())
         return fail(EINVAL, "ENTRY_POINT_OFFSETS has %zu elements, the slice segments have %zu",
@@ -135,10 +141,10 @@ Result<void> HevcDecoder::addSegment(const Job& job, const Controls& controls, c
 
     Picture& picture = *pending_;
     const WrittenPicture& written = picture.references.written;
-    if (!header.isIntra() && picture.references.missing)
-        return fail(EINVAL, "%s", picture.references.missing->c_str());
     if (!header.isIntra() && written.idr)
-        return fail(EINVAL, "a P or B slice, but DECODE_PARAMS has no reference");
+        return fail(ENODATA, "a P or B slice, but DECODE_PARAMS has no reference");
+    if (!header.isIntra() && picture.references.damage.error)
+        picture.damage.note(*picture.references.damage.error);
     if (!picture.addresses.empty() && header.address <= picture.addresses.back())
         return fail(EINVAL, "the slice segment at %u comes after that at %u", header.address, picture.addresses.back());
     picture.addresses.push_back(header.address);
@@ -209,12 +215,21 @@ Result<void> HevcDecoder::finish(Picture picture, PictureSink& sink) {
         lost_ = true;
         return fail(decoded.error().code, "order count %d: %s", poc, decoded.error().message.c_str());
     }
+    lost_ = lost_ || !decoded->kept;
     dpb_.decoded(picture.capture, picture.timestamp, poc, std::move(picture.references));
     if (auto stored = sink.store(*decoded->frame, picture.format, picture.capture); !stored)
         return stored;
-    if (decoded->missingBlocks)
-        return fail(EIO, "order count %d: no slice covers %u of its blocks", poc, decoded->missingBlocks);
-    return {};
+    Damage damage;
+    if (decoded->damage)
+        damage.note(*decoded->damage);
+    // Hardware that takes slices does not know which ones are missing.
+    if (decoded->missingBlocks && !(picture.lenient && picture.controls.sliceBased))
+        damage.note(Error{EIO, "no slice covers " + std::to_string(decoded->missingBlocks) + " of its blocks"});
+    if (picture.damage.error)
+        damage.note(*picture.damage.error);
+    if (damage.error)
+        damage.error->message = "order count " + std::to_string(poc) + ": " + damage.error->message;
+    return damage.outcome();
 }
 
 } // namespace

@@ -14,8 +14,8 @@ constexpr uint8_t noPicture = 0xff; ///< how clients mark an index that names no
 
 /// What an entry of the control's DPB turned out to be.
 struct Resolved {
-    const Reference* reference = nullptr; ///< null: there is none, for the reason given
-    std::string reason;
+    const Reference* reference = nullptr; ///< null: there is none
+    std::optional<Error> damage;
     bool unavailable = false; ///< the client says that there is none
 };
 
@@ -45,15 +45,16 @@ Result<std::vector<Resolved>> resolveEntries(const Job& job, const DecodeParams&
             continue;
         }
         if (entry.timestamp == job.timestamp()) {
-            result.reason = field + " names the picture itself";
+            result.damage = Error{ENODATA, field + " names the picture itself"};
             continue;
         }
         const auto found = holds.find(job, held, entry.timestamp, field);
-        if (!found) {
-            result.reason = found.error().message;
+        if (!found)
+            result.damage = Error{ENODATA, found.error().message};
+        // One that is damaged may be there all the same.
+        if (!found && !(found.error().code == ENODATA && position))
             continue;
-        }
-        result.reference = &held[*found];
+        result.reference = &held[*position];
         if (result.reference->poc != entry.pic_order_cnt_val)
             return fail(EINVAL, "DECODE_PARAMS.dpb[%u].pic_order_cnt_val is %d, the picture was decoded with %d", i,
                         entry.pic_order_cnt_val, result.reference->poc);
@@ -61,9 +62,10 @@ Result<std::vector<Resolved>> resolveEntries(const Job& job, const DecodeParams&
     return resolved;
 }
 
-/// Makes the reference picture set to write. For what the client says is unavailable, libavcodec finds nothing either
-/// and makes a grey picture, as 8.3.3.2 has it for random access. In the written stream order counts are those of the
-/// controls but for an offset: a picture without references starts anew from 0, whatever the client counts there.
+/// Makes the reference picture set to write. For what is missing, or is unavailable as the client says, libavcodec
+/// finds nothing either and makes a grey picture, as 8.3.3.2 has it for random access. In the written stream order
+/// counts are those of the controls but for an offset: a picture without references starts anew from 0, whatever the
+/// client counts there.
 class SetBuilder {
 public:
     SetBuilder(const DecodeParams& params, const std::vector<Resolved>& resolved)
@@ -71,7 +73,7 @@ public:
         const auto known =
             std::find_if(resolved.begin(), resolved.end(), [](const Resolved& r) { return r.reference; });
         const bool unavailable =
-            std::any_of(resolved.begin(), resolved.end(), [](const Resolved& r) { return r.unavailable; });
+            std::any_of(resolved.begin(), resolved.end(), [](const Resolved& r) { return !r.reference; });
         result_.written.idr = known == resolved.end() && !unavailable;
         if (known != resolved.end())
             offset_ = int64_t{known->reference->writtenPoc} - known->reference->poc;
@@ -114,7 +116,7 @@ private:
             const uint8_t index = indices[i];
             const std::string name = std::string("DECODE_PARAMS.") + field + "[" + std::to_string(i) + "]";
             if (index == noPicture) {
-                result_.missing = name + " names no picture";
+                result_.damage.note(Error{ENODATA, name + " names no picture"});
                 continue;
             }
             if (index >= resolved_.size() || listed_[index])
@@ -123,10 +125,8 @@ private:
             if (isLongTerm(index) != longTerm)
                 return fail(EINVAL, "%s is %u, whose flags say otherwise of LONG_TERM_REFERENCE", name.c_str(), index);
             listed_[index] = true;
-            if (!resolved_[index].reference && !resolved_[index].unavailable) {
-                result_.missing = resolved_[index].reason;
-                continue;
-            }
+            if (resolved_[index].damage)
+                result_.damage.note(*resolved_[index].damage);
             entries.push_back({writtenPoc(index), true});
             if (resolved_[index].reference)
                 result_.kept.push_back(*resolved_[index].reference);

@@ -22,15 +22,14 @@ struct Reference {
 /// What DECODE_PARAMS comes to for one picture.
 struct PictureReferences {
     WrittenPicture written;
-    std::vector<Reference> kept;        ///< held after it, itself left out
-    std::optional<std::string> missing; ///< why it lacks a picture that it predicts from
+    std::vector<Reference> kept; ///< held after it, itself left out
+    Damage damage;               ///< pictures that it predicts from are damaged, or missing, and grey then
 };
 
 class Dpb {
 public:
     /// Finds what the DPB of the control names, and the reference picture set to write. An entry that names nothing is
-    /// an error only once a slice may predict from it (`missing`); one that contradicts the picture that it names is
-    /// one at once.
+    /// damage, once a slice may predict from it; one that contradicts the picture that it names is an error.
     Result<PictureReferences> resolve(const Job& job, const DecodeParams& params, bool isIdr) const;
 
     /// A picture is being decoded into the buffer.

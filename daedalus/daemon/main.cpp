@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ struct Options {
 void usage(std::FILE* out) {
     std::fputs("usage: daedalusd [--device PATH] [--ready-file PATH] [--verbose]\n"
                "                 [--hang-after N] [--die-after N] [--fail-every N] [--delay-ms N]\n"
+               "                 [--pause-after N MS] [--late-ms N] [--lose-every N]\n"
                "Decodes what the kernel module daedalus_v4l2 hands out, from the V4L2 controls of each job.\n"
                "  --device PATH      the node of the module (/dev/daedalus)\n"
                "  --ready-file PATH  created once jobs can be taken\n"
@@ -36,7 +38,10 @@ void usage(std::FILE* out) {
                "  --hang-after N     take no job after the first N\n"
                "  --die-after N      exit at job N + 1, without completing it\n"
                "  --fail-every N     complete every Nth job with EIO\n"
-               "  --delay-ms N       wait before each completion\n",
+               "  --delay-ms N       wait before each completion\n"
+               "  --pause-after N MS wait MS once, before job N + 1 is taken\n"
+               "  --late-ms N        wait before a picture is written\n"
+               "  --lose-every N     complete every Nth job as decoded, without having written a picture\n",
                out);
 }
 
@@ -48,7 +53,19 @@ bool parseNumber(const char* text, uint64_t& value) {
 
 /// The exit status, or -1 to go on.
 int parseOptions(int argc, char** argv, Options& options) {
-    enum { Device = 256, ReadyFile, Verbose, HangAfter, DieAfter, FailEvery, DelayMs, Help };
+    enum {
+        Device = 256,
+        ReadyFile,
+        Verbose,
+        HangAfter,
+        DieAfter,
+        FailEvery,
+        DelayMs,
+        PauseAfter,
+        LateMs,
+        LoseEvery,
+        Help
+    };
     static const option known[] = {{"device", required_argument, nullptr, Device},
                                    {"ready-file", required_argument, nullptr, ReadyFile},
                                    {"verbose", no_argument, nullptr, Verbose},
@@ -56,6 +73,9 @@ int parseOptions(int argc, char** argv, Options& options) {
                                    {"die-after", required_argument, nullptr, DieAfter},
                                    {"fail-every", required_argument, nullptr, FailEvery},
                                    {"delay-ms", required_argument, nullptr, DelayMs},
+                                   {"pause-after", required_argument, nullptr, PauseAfter},
+                                   {"late-ms", required_argument, nullptr, LateMs},
+                                   {"lose-every", required_argument, nullptr, LoseEvery},
                                    {"help", no_argument, nullptr, Help},
                                    {}};
     int choice;
@@ -69,6 +89,12 @@ int parseOptions(int argc, char** argv, Options& options) {
         case DieAfter: good = parseNumber(optarg, options.knobs.dieAfter); break;
         case FailEvery: good = parseNumber(optarg, options.knobs.failEvery); break;
         case DelayMs: good = parseNumber(optarg, options.knobs.delayMs); break;
+        case PauseAfter: // the one option with two arguments
+            good = parseNumber(optarg, options.knobs.pauseAfter) && optind < argc &&
+                   parseNumber(argv[optind++], options.knobs.pauseMs);
+            break;
+        case LateMs: good = parseNumber(optarg, options.knobs.lateMs); break;
+        case LoseEvery: good = parseNumber(optarg, options.knobs.loseEvery); break;
         case Help: usage(stdout); return 0;
         default: good = false;
         }
@@ -84,9 +110,17 @@ int parseOptions(int argc, char** argv, Options& options) {
     return -1;
 }
 
+/// What one picture needed the next one needs as well: memory that goes back to the kernel costs a page fault each time
+/// it comes again, which is most of the time of a picture of thousands of slices where page faults are dear.
+void keepMemory() {
+    ::mallopt(M_MMAP_THRESHOLD, 32 << 20); // the most that there can be
+    ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
 class Daemon {
 public:
-    Daemon(Device& device, const Options& options) : device_(device), options_(options), dispatcher_(device) {}
+    Daemon(Device& device, const Options& options)
+        : device_(device), options_(options), dispatcher_(device, options.knobs) {}
 
     /// Serves the device until it fails; the exit status.
     int serve() {
@@ -135,6 +169,8 @@ private:
             while (true)
                 ::pause();
         }
+        if (knobs.pauseAfter && jobs_ == knobs.pauseAfter + 1)
+            std::this_thread::sleep_for(std::chrono::milliseconds(knobs.pauseMs));
         const auto begin = std::chrono::steady_clock::now();
         Result<void> done = dispatcher_.run(job);
         if (done && knobs.failEvery && jobs_ % knobs.failEvery == 0)
@@ -190,6 +226,7 @@ int run(int argc, char** argv) {
     if (const int status = parseOptions(argc, argv, options); status >= 0)
         return status;
     std::signal(SIGPIPE, SIG_IGN);
+    keepMemory();
     auto device = Device::open(options.device);
     if (!device) {
         std::fprintf(stderr, "daedalusd: %s\n", device.error().message.c_str());

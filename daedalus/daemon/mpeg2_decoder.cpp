@@ -199,7 +199,7 @@ public:
     void forgetBuffer(uint64_t cookie) override { holds_.forget(cookie); }
 
 private:
-    Result<void> checkReferences(const Job& job, const PictureControl& picture, bool secondField);
+    Result<void> checkReferences(const Job& job, const PictureControl& picture, bool secondField, Damage& damage) const;
 
     std::unique_ptr<PictureDecoder> decoder_;
     std::vector<uint8_t> fedSequence_;
@@ -214,7 +214,11 @@ private:
     } firstField_;
 };
 
-Result<void> Mpeg2Decoder::checkReferences(const Job& job, const PictureControl& picture, bool secondField) {
+Result<void> Mpeg2Decoder::checkReferences(const Job& job, const PictureControl& picture, bool secondField,
+                                           Damage& damage) const {
+    const auto check = [&](uint64_t timestamp, std::optional<uint64_t> expected, const char* field) {
+        return damage.soften(holds_.checkIs(job, timestamp, expected, field));
+    };
     switch (picture.picture_coding_type) {
     case V4L2_MPEG2_PIC_CODING_TYPE_I: return {};
     case V4L2_MPEG2_PIC_CODING_TYPE_P:
@@ -222,16 +226,16 @@ Result<void> Mpeg2Decoder::checkReferences(const Job& job, const PictureControl&
         if (secondField) {
             if (picture.forward_ref_ts == job.timestamp() || picture.forward_ref_ts == noReference)
                 return {};
-            return holds_.checkIs(job, picture.forward_ref_ts, older_, "PICTURE.forward_ref_ts");
+            return check(picture.forward_ref_ts, older_, "PICTURE.forward_ref_ts");
         }
-        return holds_.checkIs(job, picture.forward_ref_ts, newer_, "PICTURE.forward_ref_ts");
+        return check(picture.forward_ref_ts, newer_, "PICTURE.forward_ref_ts");
     case V4L2_MPEG2_PIC_CODING_TYPE_B:
-        if (auto checked = holds_.checkIs(job, picture.backward_ref_ts, newer_, "PICTURE.backward_ref_ts"); !checked)
+        if (auto checked = check(picture.backward_ref_ts, newer_, "PICTURE.backward_ref_ts"); !checked)
             return checked;
         // The first B pictures of a closed group have nothing before them.
         if (!older_ && (picture.forward_ref_ts == noReference || picture.forward_ref_ts == picture.backward_ref_ts))
             return {};
-        return holds_.checkIs(job, picture.forward_ref_ts, older_, "PICTURE.forward_ref_ts");
+        return check(picture.forward_ref_ts, older_, "PICTURE.forward_ref_ts");
     default: return fail(EINVAL, "PICTURE.picture_coding_type %u", picture.picture_coding_type);
     }
 }
@@ -257,7 +261,8 @@ Result<void> Mpeg2Decoder::decode(const Job& job, std::span<const uint8_t> paylo
     const bool isField = picture.picture_structure != V4L2_MPEG2_PIC_FRAME;
     const bool secondField = isField && firstField_.open && firstField_.timestamp == job.timestamp() &&
                              firstField_.structure + picture.picture_structure == V4L2_MPEG2_PIC_FRAME;
-    if (auto checked = checkReferences(job, picture, secondField); !checked)
+    Damage damage;
+    if (auto checked = checkReferences(job, picture, secondField, damage); !checked)
         return checked;
 
     if (!decoder_) {
@@ -291,7 +296,7 @@ Result<void> Mpeg2Decoder::decode(const Job& job, std::span<const uint8_t> paylo
         decoder_.reset();
         older_.reset();
         newer_.reset();
-        return tl::unexpected(decoded.error());
+        return damage.error ? damage.outcome() : tl::unexpected(decoded.error());
     }
     fedSequence_ = std::move(*headers);
     if (isField && !secondField)
@@ -303,9 +308,11 @@ Result<void> Mpeg2Decoder::decode(const Job& job, std::span<const uint8_t> paylo
     holds_.decoded(job.header.capture.cookie, job.timestamp());
     if (auto stored = sink.store(*decoded->frame, job.header.format, job.header.capture); !stored)
         return stored;
+    if (decoded->damage)
+        return tl::unexpected(*decoded->damage);
     if (decoded->missingBlocks)
         return fail(EIO, "no slice covers %u macroblocks of the picture", decoded->missingBlocks);
-    return {};
+    return damage.outcome();
 }
 
 } // namespace

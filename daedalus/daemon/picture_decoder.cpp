@@ -17,9 +17,12 @@ namespace {
 
 thread_local std::string complaints;
 
+/// What HEVC pictures refer to although it is not there is known from the control.
+constexpr const char* missingReference = "Could not find ref with POC";
+
 /// libavcodec says what is wrong only in its log: keep that for the message of the job.
 void collectLog(void* context, int level, const char* format, va_list arguments) {
-    if (level > AV_LOG_ERROR)
+    if (level > AV_LOG_ERROR || !std::strncmp(format, missingReference, std::strlen(missingReference)))
         return;
     char line[256];
     int prefix = 0;
@@ -50,21 +53,66 @@ void fillUntouched(AVBufferRef& buffer) {
         std::memcpy(buffer.data + at, untouched.data(), std::min(untouched.size(), size - at));
 }
 
-/// Counts luma blocks of 16x16 whose inside nobody has written. (A loop filter may reach the outside.)
-unsigned countUntouched(const AVFrame& frame) {
+/// A block of 16x16 in the lines of one field.
+struct Block {
+    int x;
+    int y;
+    int field;
+};
+
+/// Has nobody written the inside of the block? (A loop filter may reach the outside.)
+bool isUntouched(const AVFrame& frame, const Block& block, int bytes) {
     const uint8_t* base = frame.buf[0]->data;
+    for (int line = 4 + block.field; line < 12; line += 2) {
+        const uint8_t* row =
+            frame.data[0] + (block.y + line) * static_cast<ptrdiff_t>(frame.linesize[0]) + block.x * bytes;
+        for (int column = 4 * bytes; column < 12 * bytes; ++column) {
+            if (row[column] != untouched[static_cast<size_t>(row + column - base) % untouched.size()])
+                return false;
+        }
+    }
+    return true;
+}
+
+/// Copies the block from the picture before; null: grey.
+void conceal(const AVFrame& frame, const AVFrame* before, const Block& block, const AVComponentDescriptor& component) {
+    const int bytes = component.depth > 8 ? 2 : 1;
+    for (int plane = 0; plane < 3 && frame.data[plane]; ++plane) {
+        const int divisor = plane == 0 ? 1 : 2;
+        const size_t width = static_cast<size_t>(16 / divisor);
+        for (int line = block.y / divisor + block.field; line < (block.y + 16) / divisor; line += 2) {
+            const ptrdiff_t column = block.x / divisor * bytes;
+            uint8_t* to = frame.data[plane] + static_cast<ptrdiff_t>(line) * frame.linesize[plane] + column;
+            if (before)
+                std::memcpy(to, before->data[plane] + static_cast<ptrdiff_t>(line) * before->linesize[plane] + column,
+                            width * static_cast<size_t>(bytes));
+            else if (bytes == 1)
+                std::memset(to, 128, width);
+            else
+                std::fill_n(reinterpret_cast<uint16_t*>(to), width, static_cast<uint16_t>(1 << (component.depth - 1)));
+        }
+    }
+}
+
+/// Fills what nobody has written of a complete frame, and counts the blocks.
+unsigned concealUntouched(const AVFrame& frame, const AVFrame& before) {
     const AVPixFmtDescriptor* format = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
-    const int bytes = format && format->comp[0].depth > 8 ? 2 : 1;
+    if (!format)
+        return 0;
+    const bool alike =
+        before.data[0] && before.format == frame.format && before.width == frame.width && before.height == frame.height;
     unsigned count = 0;
     for (int y = 0; y + 16 <= frame.height; y += 16) {
         for (int x = 0; x + 16 <= frame.width; x += 16) {
-            bool written = false;
-            for (int line = 4; line < 12 && !written; ++line) {
-                const uint8_t* row = frame.data[0] + (y + line) * static_cast<ptrdiff_t>(frame.linesize[0]) + x * bytes;
-                for (int column = 4 * bytes; column < 12 * bytes && !written; ++column)
-                    written = row[column] != untouched[static_cast<size_t>(row + column - base) % untouched.size()];
+            unsigned fields = 0;
+            for (int field = 0; field < 2; ++field) {
+                const Block block{x, y, field};
+                if (!isUntouched(frame, block, format->comp[0].depth > 8 ? 2 : 1))
+                    continue;
+                conceal(frame, alike ? &before : nullptr, block, format->comp[0]);
+                ++fields;
             }
-            count += written ? 0 : 1;
+            count += fields > 0 ? 1 : 0;
         }
     }
     return count;
@@ -97,7 +145,8 @@ Result<std::unique_ptr<PictureDecoder>> PictureDecoder::create(AVCodecID codecId
     self->packet_.reset(av_packet_alloc());
     self->output_.reset(av_frame_alloc());
     self->picture_.reset(av_frame_alloc());
-    if (!self->context_ || !self->packet_ || !self->output_ || !self->picture_)
+    self->before_.reset(av_frame_alloc());
+    if (!self->context_ || !self->packet_ || !self->output_ || !self->picture_ || !self->before_)
         return fail(ENOMEM, "no memory for a decoder");
 
     AVCodecContext* context = self->context_.get();
@@ -105,9 +154,10 @@ Result<std::unique_ptr<PictureDecoder>> PictureDecoder::create(AVCodecID codecId
     context->get_buffer2 = getBuffer;
     context->thread_count = 1;
     context->thread_type = 0;
-    // A wrong control must become an error or a wrong pixel, never a plausible guess.
+    // A wrong control must become an error or a wrong pixel, never a plausible guess. What can be decoded of a damaged
+    // picture is decoded: libavcodec complains, and goes on.
     context->error_concealment = 0;
-    context->err_recognition = AV_EF_EXPLODE;
+    context->err_recognition = 0;
     // A stream may begin at a recovery point or an open GOP: a stateless decoder knows no such thing as a bad start.
     context->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
     context->flags2 |= AV_CODEC_FLAG2_SHOW_ALL;
@@ -133,6 +183,8 @@ int PictureDecoder::getBuffer(AVCodecContext* context, AVFrame* frame, int flags
             fillUntouched(*buffer);
     }
     if (self->buffersAskedFor_++ == 0) {
+        av_frame_unref(self->before_.get());
+        av_frame_move_ref(self->before_.get(), self->picture_.get());
         av_frame_unref(self->picture_.get());
         if (const int status = av_frame_ref(self->picture_.get(), frame); status < 0)
             return status;
@@ -160,7 +212,8 @@ Result<PictureDecoder::Picture> PictureDecoder::decode(std::span<const uint8_t> 
         }
         av_frame_unref(output_.get());
     }
-    if (failure)
+    const bool expected = (buffersAskedFor_ == 0) == (expect == Expect::SecondField);
+    if (failure && (!expected || !picture_->data[0]))
         return fail(EIO, "libavcodec: %s", describeAvError(failure).c_str());
     if (expect != Expect::SecondField && buffersAskedFor_ == 0)
         return fail(EIO, "libavcodec decoded no picture%s%s", complaints.empty() ? "" : ": ", complaints.c_str());
@@ -171,8 +224,11 @@ Result<PictureDecoder::Picture> PictureDecoder::decode(std::span<const uint8_t> 
         return fail(EIO, "libavcodec has no picture");
     Picture picture;
     picture.frame = picture_.get();
+    picture.kept = failure == 0;
+    if (failure || !complaints.empty())
+        picture.damage = Error{EIO, "libavcodec: " + (failure ? describeAvError(failure) : complaints)};
     if (expect != Expect::FirstField)
-        picture.missingBlocks = countUntouched(*picture_);
+        picture.missingBlocks = concealUntouched(*picture_, *before_);
     return picture;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -57,10 +58,12 @@ public:
     struct Picture {
         const AVFrame* frame = nullptr; ///< valid until the next call
         unsigned missingBlocks = 0;     ///< blocks of 16x16 that were never written, of a complete frame
+        std::optional<Error> damage;    ///< what libavcodec complains about
+        bool kept = true;               ///< libavcodec has taken it; else what it holds is in doubt
     };
 
-    /// Decodes one access unit, completely: any error that libavcodec sees in it is an error here, nothing is
-    /// concealed.
+    /// Decodes one access unit, as far as it can be: an error is that there is no picture. What libavcodec complains
+    /// about is told, as is what nobody has written, which looks as in the picture before then, or grey.
     Result<Picture> decode(std::span<const uint8_t> accessUnit, Expect expect);
 
 private:
@@ -71,6 +74,7 @@ private:
     AvPacket packet_;
     AvFrame output_;
     AvFrame picture_;
+    AvFrame before_; ///< the picture before
     int buffersAskedFor_ = 0;
     std::vector<uint8_t> padded_;
 };

@@ -22,8 +22,30 @@ std::optional<size_t> positionOf(const std::vector<Picture>& pictures, uint64_t 
     return static_cast<size_t>(found - pictures.begin());
 }
 
+/// What is wrong with a picture that is decoded all the same.
+struct Damage {
+    std::optional<Error> error;
+
+    void note(const Error& found) {
+        if (!error)
+            error = found;
+    }
+    /// An error of References: noted if the picture can be decoded all the same.
+    Result<void> soften(Result<void> checked) {
+        if (checked || checked.error().code != ENODATA)
+            return checked;
+        note(checked.error());
+        return {};
+    }
+    /// How the job ends whose picture libavcodec has made.
+    Result<void> outcome() const { return error ? Result<void>(tl::unexpected(*error)) : Result<void>{}; }
+};
+
 /// What this instance decoded into which CAPTURE buffer. A reference by timestamp counts only when the job lists a
 /// buffer of that timestamp and this instance's picture of that timestamp is still what the buffer holds.
+///
+/// The code of an error is ENODATA if the reference is missing or damaged: then the stream is, and the rest of the
+/// picture can be decoded; on a lenient job, all errors are such. Any other says that the control is wrong.
 ///
 /// In all errors `field` names the control field that has the timestamp.
 class References {
@@ -56,6 +78,9 @@ public:
     }
 
 private:
+    /// Is the picture that the timestamp names missing or damaged?
+    static bool isLost(const Job& job, uint64_t timestamp);
+
     std::map<uint64_t, uint64_t> holds_; ///< cookie -> timestamp
 };
 

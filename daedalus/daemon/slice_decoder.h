@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "decoder.h"
+#include "references.h"
 
 namespace daedalus {
 
@@ -13,11 +14,13 @@ struct CollectedPicture {
     uint64_t timestamp = 0;
     daedalus_format format{};
     daedalus_buffer capture{};
-    std::optional<Error> failure; ///< of a job of it
+    bool lenient = false;
+    Damage damage; ///< of its slices and references
 
     CollectedPicture() = default;
     explicit CollectedPicture(const Job& job)
-        : timestamp(job.timestamp()), format(job.header.format), capture(job.header.capture) {}
+        : timestamp(job.timestamp()), format(job.header.format), capture(job.header.capture), lenient(job.isLenient()) {
+    }
 };
 
 /// A decoder of codecs whose pictures may come in several jobs, one slice each, that hold their CAPTURE buffer until
@@ -28,16 +31,16 @@ public:
     Result<void> decode(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) final {
         if (pending_ && pending_->timestamp != job.timestamp())
             (void)finishPending(sink); // Its last job never came; it may still be a reference.
-        auto done = pending_ && pending_->failure ? tl::unexpected(*pending_->failure) : collect(job, payload, sink);
-        if (!done) {
-            // The rest of this picture, in later jobs, has nothing to be added to.
-            if (!job.holdsCapture())
-                pending_.reset();
-            else if (pending_)
-                pending_->failure = done.error();
-            return done;
-        }
-        return job.holdsCapture() && isOpen(*pending_) ? Result<void>{} : finishPending(sink);
+        const auto collected = collect(job, payload, sink);
+        // Others may come, also after a slice that was not taken.
+        if (job.holdsCapture() && (!pending_ || isOpen(*pending_)))
+            return collected;
+        if (!collected && collected.error().code == EINVAL)
+            pending_.reset(); // The control is wrong: there is no picture.
+        if (!pending_)
+            return collected;
+        const auto finished = finishPending(sink);
+        return collected ? finished : collected;
     }
 
     Result<void> finishHeld(uint64_t capture, PictureSink& sink) final {
@@ -55,8 +58,6 @@ protected:
     Result<void> finishPending(PictureSink& sink) {
         Picture picture = std::move(*pending_);
         pending_.reset();
-        if (picture.failure)
-            return tl::unexpected(*picture.failure);
         return finish(std::move(picture), sink);
     }
 

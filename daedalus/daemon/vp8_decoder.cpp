@@ -21,8 +21,8 @@ public:
 private:
     using Slot = std::optional<uint64_t>; ///< the timestamp of a picture
 
-    Result<PictureDecoder::Picture> decodeFrame(const Job& job, std::span<const uint8_t> payload);
-    Result<void> checkReferences(const Job& job, const v4l2_ctrl_vp8_frame& control) const;
+    Result<PictureDecoder::Picture> decodeFrame(const Job& job, std::span<const uint8_t> payload, Damage& damage);
+    Result<void> checkReferences(const Job& job, const v4l2_ctrl_vp8_frame& control, Damage& damage) const;
     void moveReferences(const Vp8Header& header, uint64_t timestamp);
     Slot source(Vp8Source source, const Slot& keep, uint64_t timestamp) const;
 
@@ -32,10 +32,13 @@ private:
     Slot last_, golden_, alternate_;
 };
 
-Result<void> Vp8Decoder::checkReferences(const Job& job, const v4l2_ctrl_vp8_frame& control) const {
-    return holds_.checkIs(job, control.last_frame_ts, last_, "VP8_FRAME.last_frame_ts")
-        .and_then([&] { return holds_.checkIs(job, control.golden_frame_ts, golden_, "VP8_FRAME.golden_frame_ts"); })
-        .and_then([&] { return holds_.checkIs(job, control.alt_frame_ts, alternate_, "VP8_FRAME.alt_frame_ts"); });
+Result<void> Vp8Decoder::checkReferences(const Job& job, const v4l2_ctrl_vp8_frame& control, Damage& damage) const {
+    const auto check = [&](uint64_t timestamp, const Slot& expected, const char* field) {
+        return damage.soften(holds_.checkIs(job, timestamp, expected, field));
+    };
+    return check(control.last_frame_ts, last_, "VP8_FRAME.last_frame_ts")
+        .and_then([&] { return check(control.golden_frame_ts, golden_, "VP8_FRAME.golden_frame_ts"); })
+        .and_then([&] { return check(control.alt_frame_ts, alternate_, "VP8_FRAME.alt_frame_ts"); });
 }
 
 Vp8Decoder::Slot Vp8Decoder::source(Vp8Source from, const Slot& keep, uint64_t timestamp) const {
@@ -58,7 +61,8 @@ void Vp8Decoder::moveReferences(const Vp8Header& header, uint64_t timestamp) {
         last_ = timestamp;
 }
 
-Result<PictureDecoder::Picture> Vp8Decoder::decodeFrame(const Job& job, std::span<const uint8_t> payload) {
+Result<PictureDecoder::Picture> Vp8Decoder::decodeFrame(const Job& job, std::span<const uint8_t> payload,
+                                                        Damage& damage) {
     const auto control = job.control<v4l2_ctrl_vp8_frame>(V4L2_CID_STATELESS_VP8_FRAME, "VP8_FRAME");
     if (!control)
         return tl::unexpected(control.error());
@@ -68,7 +72,7 @@ Result<PictureDecoder::Picture> Vp8Decoder::decodeFrame(const Job& job, std::spa
     if (auto checked = checkVp8Frame(*control, header->control); !checked)
         return tl::unexpected(checked.error());
     if (!header->keyFrame) {
-        if (auto checked = checkReferences(job, *control); !checked)
+        if (auto checked = checkReferences(job, *control, damage); !checked)
             return tl::unexpected(checked.error());
     }
     if (!decoder_) {
@@ -76,23 +80,26 @@ Result<PictureDecoder::Picture> Vp8Decoder::decodeFrame(const Job& job, std::spa
             return tl::unexpected(created.error());
     }
     auto decoded = decoder_->decode(payload, PictureDecoder::Expect::Frame);
-    if (decoded)
+    if (decoded && decoded->kept)
         moveReferences(*header, job.timestamp());
     return decoded;
 }
 
 Result<void> Vp8Decoder::decode(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) {
     holds_.overwrite(job.header.capture.cookie);
-    const auto decoded = decodeFrame(job, payload);
+    Damage damage;
+    const auto decoded = decodeFrame(job, payload, damage);
     if (!decoded) {
         // What libavcodec and the slots hold now is in doubt: begin anew at the next key frame.
         decoder_.reset();
         reader_ = {};
         last_ = golden_ = alternate_ = {};
-        return tl::unexpected(decoded.error());
+        return damage.error ? damage.outcome() : tl::unexpected(decoded.error());
     }
     holds_.decoded(job.header.capture.cookie, job.timestamp());
-    return sink.store(*decoded->frame, job.header.format, job.header.capture);
+    if (auto stored = sink.store(*decoded->frame, job.header.format, job.header.capture); !stored)
+        return stored;
+    return decoded->damage ? tl::unexpected(*decoded->damage) : damage.outcome();
 }
 
 } // namespace

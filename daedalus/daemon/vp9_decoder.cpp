@@ -23,8 +23,9 @@ public:
     void forgetBuffer(uint64_t cookie) override { holds_.forget(cookie); }
 
 private:
-    Result<PictureDecoder::Picture> decodeFrame(const Job& job, std::span<const uint8_t> payload);
-    Result<void> checkReferences(const Job& job, const v4l2_ctrl_vp9_frame& control, const Vp9Header& header) const;
+    Result<PictureDecoder::Picture> decodeFrame(const Job& job, std::span<const uint8_t> payload, Damage& damage);
+    Result<void> checkReferences(const Job& job, const v4l2_ctrl_vp9_frame& control, const Vp9Header& header,
+                                 Damage& damage) const;
 
     std::unique_ptr<PictureDecoder> decoder_;
     Vp9HeaderReader reader_;
@@ -32,8 +33,8 @@ private:
     std::array<std::optional<uint64_t>, 8> slots_; ///< timestamps of pictures
 };
 
-Result<void> Vp9Decoder::checkReferences(const Job& job, const v4l2_ctrl_vp9_frame& control,
-                                         const Vp9Header& header) const {
+Result<void> Vp9Decoder::checkReferences(const Job& job, const v4l2_ctrl_vp9_frame& control, const Vp9Header& header,
+                                         Damage& damage) const {
     const struct {
         const char* name;
         uint64_t timestamp;
@@ -42,13 +43,14 @@ Result<void> Vp9Decoder::checkReferences(const Job& job, const v4l2_ctrl_vp9_fra
                   {"VP9_FRAME.alt_frame_ts", control.alt_frame_ts}};
     for (size_t i = 0; i < 3; ++i) {
         const auto& slot = slots_[header.refFrameIdx[i]];
-        if (auto checked = holds_.checkIs(job, fields[i].timestamp, slot, fields[i].name); !checked)
+        if (auto checked = damage.soften(holds_.checkIs(job, fields[i].timestamp, slot, fields[i].name)); !checked)
             return checked;
     }
     return {};
 }
 
-Result<PictureDecoder::Picture> Vp9Decoder::decodeFrame(const Job& job, std::span<const uint8_t> payload) {
+Result<PictureDecoder::Picture> Vp9Decoder::decodeFrame(const Job& job, std::span<const uint8_t> payload,
+                                                        Damage& damage) {
     v4l2_ctrl_vp9_frame control{};
     v4l2_ctrl_vp9_compressed_hdr compressed{};
     ControlReader controls(job);
@@ -63,7 +65,7 @@ Result<PictureDecoder::Picture> Vp9Decoder::decodeFrame(const Job& job, std::spa
         return checkVp9CompressedHeader(compressed, header->compressed);
     });
     if (checked && !header->intra)
-        checked = checkReferences(job, control, *header);
+        checked = checkReferences(job, control, *header, damage);
     if (!checked)
         return tl::unexpected(checked.error());
     if (!decoder_) {
@@ -71,7 +73,7 @@ Result<PictureDecoder::Picture> Vp9Decoder::decodeFrame(const Job& job, std::spa
             return tl::unexpected(created.error());
     }
     auto decoded = decoder_->decode(payload, PictureDecoder::Expect::Frame);
-    for (size_t i = 0; decoded && i < slots_.size(); ++i) {
+    for (size_t i = 0; decoded && decoded->kept && i < slots_.size(); ++i) {
         if (header->refreshFrameFlags >> i & 1)
             slots_[i] = job.timestamp();
     }
@@ -80,16 +82,19 @@ Result<PictureDecoder::Picture> Vp9Decoder::decodeFrame(const Job& job, std::spa
 
 Result<void> Vp9Decoder::decode(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) {
     holds_.overwrite(job.header.capture.cookie);
-    const auto decoded = decodeFrame(job, payload);
+    Damage damage;
+    const auto decoded = decodeFrame(job, payload, damage);
     if (!decoded) {
         // What libavcodec and the slots hold now is in doubt: begin anew at the next intra frame.
         decoder_.reset();
         reader_ = {};
         slots_ = {};
-        return tl::unexpected(decoded.error());
+        return damage.error ? damage.outcome() : tl::unexpected(decoded.error());
     }
     holds_.decoded(job.header.capture.cookie, job.timestamp());
-    return sink.store(*decoded->frame, job.header.format, job.header.capture);
+    if (auto stored = sink.store(*decoded->frame, job.header.format, job.header.capture); !stored)
+        return stored;
+    return decoded->damage ? tl::unexpected(*decoded->damage) : damage.outcome();
 }
 
 } // namespace

@@ -80,6 +80,7 @@ class Place:
                     'trace_kb': TRACE_KB,
                     'trace': self.folder if options.payloads else None,
                     'job_log': bool(options.payloads and options.board),
+                    'flags': options.device == 'daedalus',
                     'tasks': tasks,
                 },
                 file,

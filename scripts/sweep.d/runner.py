@@ -3,9 +3,10 @@
 of JSON for each event.
 
 runner.py JOBS.json: {"driver": DIR (null: as installed), "info": v4l2-request-info, on a board (else null), "display":
-NODE, "jobs": N, "timeout": S, "trace": DIR or null, "trace_kb": N, "job_log": whether the trace is that of a board, "tasks":
+NODE, "jobs": N, "timeout": S, "trace": DIR or null, "trace_kb": N, "job_log": whether the trace is that of a board, "flags": whether
+to count the buffers that clients get with the error flag, "tasks":
 [{"id", "codec", "column", "path", "format", "mismatch"}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end",
-"frames": [...], "status", "log", "seconds", "error", "limit"}.
+"frames": [...], "status", "log", "seconds", "error", "limit", "flagged"}.
 
 A frame is "BYTES:MD5": size and hash of its visible part as tight NV12 (P010)."""
 
@@ -52,6 +53,8 @@ GRACE = 5  # seconds, in which it mostly ends by itself
 IDLE = re.compile(r' 0 decode errors| is left out: (does not decode|the device does not list) ?')
 # What GStreamer says when a stateless decoder has not ended a picture in a second, which is built into it.
 GAVE_UP = re.compile(r'Decoding frame (\d+ )?took too long|Request \d+ took too long')
+# A line of the trace, with the process of the thread.
+FLAGGED = re.compile(r'.*-\d+ +\( *(\d+)\) \[\d+\].* v4l2_dqbuf: ')
 LOG_LIMIT = 3000
 GDP_HEADER = 62  # bytes
 HIGH_BITS = bytes(byte & 0xC0 for byte in range(256))  # of the first byte of a sample of P010
@@ -262,9 +265,28 @@ def decode(task, settings):
         'status': status,
         'error': error,
         'limit': 'GStreamer waits a second for a picture, no longer' if GAVE_UP.search(text) else None,
+        'flagged': flagged(process.pid) if settings.get('flags') else 0,
         'log': lines,
         'seconds': round(time.monotonic() - start, 2),
     }
+
+
+def watch_flags():
+    """From here on the kernel notes each buffer that a client gets with V4L2_BUF_FLAG_ERROR, and what process it is."""
+    for name, text in (
+        ('trace_clock', 'counter'),
+        ('options/record-tgid', '1'),
+        ('events/v4l2/v4l2_dqbuf/filter', 'flags & 0x40'),
+        ('events/v4l2/v4l2_dqbuf/enable', '1'),
+        ('tracing_on', '1'),
+    ):
+        write(f'{TRACING}/{name}', text)
+
+
+def flagged(process):
+    """How many such buffers a process has got."""
+    with open(f'{TRACING}/trace', encoding='utf-8', errors='replace') as file:
+        return sum(match is not None and int(match[1]) == process for match in map(FLAGGED.match, file))
 
 
 def write(path, text):
@@ -457,6 +479,8 @@ def main():
                 task['element'] = elements[task['codec']]
     if settings['trace'] and not settings['job_log']:
         write(f'{TRACING}/buffer_size_kb', str(settings['trace_kb']))
+    if settings.get('flags'):
+        watch_flags()
     side_by_side(run, settings['tasks'], settings['jobs'])
 
 

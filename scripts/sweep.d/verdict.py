@@ -155,6 +155,8 @@ class Judge:
             if column not in results:
                 continue
             found = [f'{column}: {results[column]["error"]}'] if results[column]['error'] else []
+            if results[column].get('flagged'):
+                found.append(f'{column}: {results[column]["flagged"]} buffers with the error flag')
             if reference and column != reference:
                 found += self.compare(stream, column, reference, pixels)
             if found:

@@ -116,6 +116,11 @@ class Verdict(unittest.TestCase):
     def test_software_fallback_fails_even_with_the_right_frames(self):
         self.check(stream(libva=result(error='software fallback'), kdirect=result()), 'software fallback')
 
+    def test_the_error_flag_fails_even_with_the_right_frames(self):
+        self.check(stream(libva=result(flagged=2), kdirect=result()), 'libva: 2 buffers with the error flag')
+        self.check(stream(libva=result(), kdirect=result(flagged=1)), 'kdirect: 1 buffers with the error flag')
+        self.check(stream(libva=result(flagged=0), kdirect=result(flagged=0)), 'match')
+
     def test_crash_hang_and_death_fail(self):
         for error in ('signal 11', 'timeout', 'guest died'):
             self.check(stream(libva=result(error=error)), error)
@@ -358,6 +363,12 @@ class Clients(unittest.TestCase):
 
     def test_a_client_that_crashes(self):
         self.assertEqual(self.run_client(['sh', '-c', 'echo 0,0,0,1,6,aa; kill -SEGV $$'])['error'], 'signal 11')
+
+    def test_the_error_flag_in_the_trace_is_of_a_process(self):
+        line = '  h264parse0:sink-71      (     50) [000] ..... 12: v4l2_dqbuf: minor = 0, index = 1, flags = DONE|ERROR\n'
+        self.assertEqual(runner.FLAGGED.match(line)[1], '50')
+        self.assertIsNone(runner.FLAGGED.match('# tracer: nop\n'))
+        self.assertIsNone(runner.FLAGGED.match(line.replace('dqbuf', 'qbuf')))
 
     def test_a_client_that_gives_up(self):
         for words in ('Decoding frame 7 took too long', 'Request 3 took too long.', 'Decoding frame took too long'):
