@@ -73,6 +73,11 @@ FRAME = (
     ('ref_frame_idx', '7b'),
     ('refresh_frame_flags', 'B'),
 )
+# Of the flags of a frame: how its header was coded (frame_size_override_flag, buffer_removal_time_present_flag,
+# frame_refs_short_signaling; 5.9.2).
+HEADER_FLAGS = 0xE0000
+# Tools that only decide what a frame header may contain (5.9.2, 5.9.8, 5.9.12, 5.9.20).
+HEADER_TOOLS = ('ENABLE_WARPED_MOTION', 'ENABLE_REF_FRAME_MVS', 'ENABLE_SUPERRES', 'ENABLE_RESTORATION', 'SEPARATE_UV_DELTA_Q')
 SLOTS = ('reference_frame_ts', 'ref_frame_idx', 'refresh_frame_flags')
 INTRA = (0, 2)  # frame types: key, intra only
 
@@ -123,6 +128,8 @@ class Slots:
 def fields(frame, slots, name):
     """The fields that are compared; name() gives the picture of a timestamp."""
     out = {f'av1_frame.{key}': ' '.join(map(str, frame[key])) for key, _ in FRAME if key not in SLOTS}
+    flags = frame['flags'][0]
+    out['av1_frame.flags'], out['av1_frame.header_flags'] = hex(flags & ~HEADER_FLAGS), hex(flags & HEADER_FLAGS)
     intra = frame['frame_type'][0] in INTRA
     out['av1_frame.reference_frame_ts'] = slots.check(frame)
     out['av1_frame.ref_frame_idx'] = (
@@ -131,3 +138,12 @@ def fields(frame, slots, name):
         else ' '.join(name(frame['reference_frame_ts'][slot]) if 0 <= slot < 8 else 'none' for slot in frame['ref_frame_idx'])
     )
     return out
+
+
+def split_tools(flags):
+    """The flags of a sequence, and those of them that are about headers only."""
+    words = flags.split('|')
+    return (
+        '|'.join(word for word in words if word not in HEADER_TOOLS),
+        '|'.join(word for word in words if word in HEADER_TOOLS),
+    )

@@ -72,6 +72,7 @@ WORDS = {
     'made-again': "the driver's payload is the stream's but for the bits of the frame tag that VA-API does not carry (VP8)",
     'container-parameters': 'has parameter sets that only the container has, in its middle',
     'cr-restored-alone': 'loop restoration of Cr, and none of Cb (AV1)',
+    'filter-not-coded': 'loop_filter_params() has nothing: lossless, intra block copy (AV1)',
     'key-shown-again': 'comes after a hidden key frame was shown, before the next shown key frame (AV1)',
     'sequence-goes-on': 'is no key frame, and has another sequence header than the frame before: of other operating parameters (AV1)',
     'damaged': 'software says that frames are damaged, or pictures before them are not there (of the stream)',
@@ -138,12 +139,17 @@ class Facts:
     def find(self, jobs):
         """The picture of each job, or None where the stream has none of that payload behind the last one.
 
-        Of a job of which nobody knows the payload it is told by its number, if the client left no picture out."""
+        Of a job of which nobody knows the payload, and of AV1, where the facts have none, it is told by its number, if the
+        client left no picture out."""
         number, found = 0, []
+        by_payload = any(picture.payloads for picture in self.pictures)
         numbers = {picture: at for at, picture in enumerate(sorted({job.picture for job in jobs}))}
         complete = len(numbers) == len(self.pictures)
         for job in jobs:
-            place = self.place(job.payload, number) if job.payload else numbers[job.picture] if complete else None
+            if job.payload and by_payload:
+                place = self.place(job.payload, number)
+            else:
+                place = numbers[job.picture] if complete else None
             number = number if place is None else place
             found.append(None if place is None else self.pictures[place])
         return found

@@ -85,6 +85,7 @@ class Av1:
         facts |= {'intra'} if kind in (KEY, INTRA_ONLY) else {'inter'}
         facts |= set() if shown else {'hidden'}
         facts |= {'cr-restored-alone'} if header.get('lr_type[2]') and not header.get('lr_type[1]') else set()
+        facts |= set() if 'loop_filter_sharpness' in header else {'filter-not-coded'}
         facts |= {'sequence-goes-on'} if changed else set()
         facts |= {'key-shown-again'} if self.shown_again else set()
         facts |= {'size-changed'} if size != self.first else set()

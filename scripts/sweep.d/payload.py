@@ -154,6 +154,9 @@ def settle_av1(jobs, stamps, lines):
             job.fields = {name: value for name, value in job.fields.items() if not name.startswith('av1_frame.')}
             # the first tile of the payload is what is compared, wherever it lies
             job.fields.pop('av1_tile_group_entry.tile_offset', None)
+            job.fields['av1_sequence.flags'], job.fields['av1_sequence.tools'] = av1_records.split_tools(
+                job.fields['av1_sequence.flags']
+            )
             job.fields.update(
                 av1_records.fields(frame, slots, lambda value: f'#{numbers[value]}' if value in numbers else 'none')
             )

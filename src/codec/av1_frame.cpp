@@ -249,7 +249,7 @@ Result<void> checkAv1Picture(const Picture& picture) {
     if (!superresInRange || (sequence.enable_order_hint && picture.order_hint_bits_minus_1 > 7) ||
         picture.interp_filter > V4L2_AV1_INTERPOLATION_FILTER_SWITCHABLE ||
         picture.mode_control_fields.bits.tx_mode > V4L2_AV1_TX_MODE_SELECT || picture.primary_ref_frame > 7 ||
-        std::ranges::any_of(picture.ref_frame_idx, [](uint8_t index) { return index > 7; }))
+        (!isAv1Intra(picture) && std::ranges::any_of(picture.ref_frame_idx, [](uint8_t index) { return index > 7; })))
         return fail(ErrorKind::InvalidParameter, "AV1: a value of the frame header is out of range");
     if (picture.cdef_damping_minus_3 > 3 || picture.cdef_bits > 3 ||
         std::ranges::any_of(picture.cdef_y_strengths, [](uint8_t strength) { return strength > 63; }) ||

@@ -148,7 +148,8 @@ TEST_F(Av1, KeyFrame) {
     picture.cdef_y_strengths[0] = 9 << 2 | 3;
     picture.cdef_y_strengths[1] = 15 << 2 | 2;
     picture.cdef_uv_strengths[0] = 1 << 2 | 1;
-    picture.cdef_y_strengths[2] = 63; // beyond cdef_bits
+    picture.cdef_y_strengths[2] = 63;                       // beyond cdef_bits
+    std::ranges::fill(picture.ref_frame_idx, uint8_t{255}); // GStreamer, on intra frames
     const auto submission = build(picture, 10);
     const auto control = frameOf(submission);
     EXPECT_EQ(control.flags, V4L2_AV1_FRAME_FLAG_SHOW_FRAME | V4L2_AV1_FRAME_FLAG_ERROR_RESILIENT_MODE);
