@@ -32,6 +32,7 @@ CODECS = {
     'vp8': ('libvpx -b:v 1M -deadline realtime', 'webm', 'video/webm; codecs="vp8"'),
     'hevc': ('libx265 -preset ultrafast -tag:v hvc1 -x265-params bframes=0:log-level=none', 'mp4',
              'video/mp4; codecs="hvc1.1.6.L93.B0"'),
+    'av1': ('libsvtav1 -preset 10 -svtav1-params enable-tf=0', 'mp4', 'video/mp4; codecs="av01.0.05M.08"'),
 }
 NO_SOFTWARE = ('hevc',)  # Chromium has none for it: there it plays a lossless copy
 COPY = ('libvpx-vp9 -lossless 1 -cpu-used 8', 'webm', 'video/webm; codecs="vp9"')

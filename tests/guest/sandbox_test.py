@@ -10,7 +10,8 @@ import unittest
 import memory_test as ffmpeg
 
 NODE = '/dev/dri/renderD128'
-STREAMS = ('mpeg2/ipb.m2v', 'h264/high-all.h264', 'hevc/pyramid-layers.h265', 'vp8/altref.ivf', 'vp9/altref.ivf')
+STREAMS = ('mpeg2/ipb.m2v', 'h264/high-all.h264', 'hevc/pyramid-layers.h265', 'vp8/altref.ivf', 'vp9/altref.ivf',
+           'av1/all-intra.ivf')
 PICTURES = '-fps_mode passthrough -f framemd5 -'
 
 
