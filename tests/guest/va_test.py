@@ -14,13 +14,18 @@ import subprocess
 import sys
 import unittest
 
-from in_guest import BUILD, DRIVER, ROOT, InTheGuest
+import recordings
+from in_guest import BUILD, DAEDALUS, DRIVER, ROOT, InTheGuest
 
 SUITE = os.environ.get('V4L2_REQUEST_SUITE', os.path.join(BUILD, 'tests/guest/va_suite'))
 LEAKS = os.path.join(os.path.dirname(SUITE), 'va_leaks')
 ROOTFS = os.environ.get('V4L2_REQUEST_SUITE_ROOTFS', 'trixie')
 SLOW = os.environ.get('V4L2_REQUEST_SLOW_TESTS', '') not in ('', '0')
-STREAMS = ('mpeg2/ip.m2v', 'h264/baseline.h264', 'h264/size-16x16.h264')
+STREAMS = ('mpeg2/ip.m2v', 'mpeg2/intra-matrix.m2v', 'h264/baseline.h264', 'h264/size-16x16.h264', 'h264/slices-mbs.h264')
+# Real streams, where they are, for what no encoder at hand makes: pictures of single fields.
+VECTORS = os.environ.get('V4L2_REQUEST_VECTORS', '')
+FIELDS = [path for path in (os.path.join(VECTORS, 'h264/HCAFF1_HHI.264'),) if os.path.exists(path)]
+RECORDED = ('h264/baseline-refs.h264', 'hevc/short-term-sets.h265', 'vp8/plain.ivf', 'vp8/altref.ivf', 'vp9/plain.ivf', 'vp9/golden-late.ivf', *FIELDS)
 SUPPRESSIONS = os.path.join(ROOT, 'tests/guest/va_suite/valgrind.supp')
 VALGRIND = ('valgrind', '--error-exitcode=99', '--leak-check=full', '--errors-for-leak-kinds=definite',
             '--track-fds=no', f'--suppressions={SUPPRESSIONS}')
@@ -36,28 +41,32 @@ def fixtures_md5():
     return {f"{row['codec']}/{row['file']}": row['md5_nv12'] for row in rows}
 
 
+def expect(folder):
+    """Decodes the streams in software, and makes sure that this is what the fixtures say."""
+    right = fixtures_md5()
+    for stream in STREAMS:
+        pictures = subprocess.run(
+            ['ffmpeg', '-v', 'error', '-i', os.path.join(ROOT, 'fixtures', stream), '-f', 'rawvideo', '-pix_fmt',
+             'nv12', '-'], check=True, capture_output=True).stdout
+        if hashlib.md5(pictures).hexdigest() != right[stream]:
+            raise AssertionError(f'{stream} decodes to other pictures than fixtures.tsv says')
+        with open(os.path.join(folder, os.path.basename(stream) + '.nv12'), 'wb') as file:
+            file.write(pictures)
+
+
 class Case(InTheGuest):
     needed = (SUITE, LEAKS)
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.expect()
-
-    @classmethod
-    def expect(cls):
-        """Decodes the streams in software, and makes sure that this is what the fixtures say."""
         if not shutil.which('ffmpeg'):
             raise unittest.SkipTest('ffmpeg, which decodes what is expected, is not installed')
-        right = fixtures_md5()
-        for stream in STREAMS:
-            pictures = subprocess.run(
-                ['ffmpeg', '-v', 'error', '-i', os.path.join(ROOT, 'fixtures', stream), '-f', 'rawvideo', '-pix_fmt',
-                 'nv12', '-'], check=True, capture_output=True).stdout
-            if hashlib.md5(pictures).hexdigest() != right[stream]:
-                raise AssertionError(f'{stream} decodes to other pictures than fixtures.tsv says')
-            with open(os.path.join(cls.folder, os.path.basename(stream) + '.nv12'), 'wb') as file:
-                file.write(pictures)
+        cls.prepare()
+
+    @classmethod
+    def prepare(cls):
+        expect(cls.folder)
 
     def guest(self, device, *command, options=(), env=(), **settings):
         return super().guest(
@@ -87,13 +96,17 @@ class Suite(Case):
 
     def test_slow_device(self):
         # visl sleeps inside the client's own system call; only daedalus is slow as hardware is.
-        self.suite('daedalus', '--gtest_filter=*Sync*', env={'VA_SUITE_SLOW_MS': '100'},
+        self.suite('daedalus', '--gtest_filter=*Sync*:*OfDestroyedSurfaces*:*OfARequest*', env={'VA_SUITE_SLOW_MS': '100'},
                    options=('--daemon-arg=--delay-ms', '--daemon-arg=100'))
 
     def test_device_with_a_size_of_its_own(self):
         # Surfaces that were exported before, for another size, get a copy of the picture.
         self.suite('daedalus', '--gtest_filter=*Layouts*:*Imports*:*Readers*:Sizes.*', env={'VA_SUITE_LARGER': 'no'},
                    options=('--module-arg', 'larger=0'))
+
+    def test_device_of_tiles_with_a_size_of_its_own(self):
+        self.suite('daedalus', '--gtest_filter=*RefusedImages*', env={'VA_SUITE_LARGER': 'no'},
+                   options=('--module-arg', 'larger=0', '--module-arg', 'eight_bit=mm21'))
 
     def test_failing_device(self):
         self.suite('daedalus', '--gtest_filter=*Faults*', env={'VA_SUITE_FAULTS': 'fails'},
@@ -113,6 +126,37 @@ class Suite(Case):
     def test_nothing_on_standard_output(self):
         result = self.guest('visl', LEAKS, '1', env={'LIBVA_MESSAGING_LEVEL': '0'})
         self.assertEqual((result.returncode, result.stdout), (0, ''), result.stderr)
+
+
+class Faulty(Case):
+    """A device that pauses, calls that fail, boards whose jobs fail: with what FFmpeg submits for streams of all codecs."""
+
+    needed = (SUITE, recordings.RECORDER)
+
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        recordings.record(RECORDED, cls.folder, cls.folder, DAEDALUS, frames=48)
+
+    def faulty(self, device, filters, **settings):
+        env = {'VA_SUITE_RECORDINGS': self.folder, **settings.pop('env', {})}
+        return self.suite(device, '--gtest_filter=' + filters, env=env, **settings)
+
+    def test_pausing_device_of_slices(self):
+        self.faulty('daedalus', 'Pauses.InTheMiddle*', env={'VA_SUITE_FAULTS': 'pauses'},
+                    options=('--module-arg', 'slice_based=1', '--module-arg', 'timeout_ms=0'))
+
+    def test_pausing_device_of_fields(self):
+        self.faulty('daedalus', 'Pauses.BetweenFields', env={'VA_SUITE_FAULTS': 'pauses'}, options=('--module-arg', 'timeout_ms=0'))
+
+    def test_failing_calls(self):
+        self.faulty('daedalus', '*Recovery*:*References*:*Pool*')
+
+    def test_board_of_frames(self):
+        self.faulty('rk3399', 'Boards*:*LostOnes*', kind='--board', env={'VA_SUITE_BOARD': 'rk3399'})
+
+    def test_board_of_slices(self):
+        self.faulty('h3', 'Boards*:*LostOnes*', kind='--board', env={'VA_SUITE_BOARD': 'h3'})
 
 
 class Leaks(Case):

@@ -106,7 +106,47 @@ TEST_P(Changes, TwoProcesses) {
     }
 }
 
+TEST_P(Changes, TwoDecodersRebuiltInAnyOrder) {
+    // Each goes on where it was, with its own references, whichever was destroyed or made first.
+    for (const bool sameOrder : {true, false}) {
+        Player one(display, stream()), two(display, stream());
+        one.play(5);
+        two.play(3);
+        one.destroyContext();
+        two.destroyContext();
+        (sameOrder ? one : two).createContext();
+        (sameOrder ? two : one).createContext();
+        EXPECT_NO_THROW(one.play(2));
+        EXPECT_NO_THROW(two.play(2));
+        EXPECT_FALSE(isDamaged(display, one.surface(5)));
+        EXPECT_FALSE(isDamaged(display, two.surface(3)));
+        one.expectRestIsRight();
+        two.expectRestIsRight();
+    }
+}
+
 VA_SUITE_FOR_ALL_CODECS(Changes);
+
+class Matrices : public VaTest {};
+
+TEST_F(Matrices, EndWithTheirContext) {
+    // A new context is a new sequence: without matrices of its own it has the default ones (6.3.11), even if a picture
+    // of the sequence before is still shown.
+    const Stream& plain = streamOf(Codec::Mpeg2);
+    if (!display.offers(plain.profile) || !display.hasTruePixels())
+        GTEST_SKIP() << "needs a device that decodes MPEG-2";
+    const auto own = loadMpeg2("intra-matrix.m2v");
+    Player before(display, *own);
+    before.play(3);
+    ASSERT_EQ(vaSyncSurface(display, before.surface(2)), VA_STATUS_SUCCESS);
+    before.destroyContext();
+    Player player(display, plain);
+    Picture picture = player.picture(0);
+    picture.iqMatrix.clear();
+    const Outcome outcome = player.submit(player.surface(0), picture);
+    EXPECT_TRUE(outcome.ok()) << describe(outcome);
+    player.expectPicture(0);
+}
 
 class Sizes : public VaTest {};
 

@@ -52,7 +52,7 @@ bool Display::offers(VAProfile profile) const {
 }
 
 bool Display::hasTruePixels() const {
-    return !std::strstr(vaQueryVendorString(display_), "visl");
+    return setting("VA_SUITE_BOARD").empty() && !std::strstr(vaQueryVendorString(display_), "visl");
 }
 
 bool Display::writesLarger() const {

@@ -32,7 +32,7 @@ public:
 
     std::vector<VAProfile> profiles() const;
     bool offers(VAProfile profile) const;
-    // Whether the device decodes: visl only draws what it was told.
+    // Whether the device decodes: visl only draws what it was told, and boards (VA_SUITE_BOARD) draw nothing.
     bool hasTruePixels() const;
     // Whether it writes pictures into larger ones where the client wants that: the caller of the suite tells.
     bool writesLarger() const;

@@ -140,6 +140,23 @@ TEST_P(Layouts, OfAnotherPoolForTheSameStream) {
     first.expectRestIsRight();
 }
 
+TEST_P(Layouts, RefusedImagesPromiseNothing) {
+    // Clients derive an image of the first surface to see whether they can. Where they cannot, the surface is as good
+    // as any.
+    createSurfaces(stream().width + 64, stream().height + 64);
+    VAImage derived{};
+    if (vaDeriveImage(display, surfaces[0], &derived) == VA_STATUS_SUCCESS) {
+        vaDestroyImage(display, derived.image_id);
+        GTEST_SKIP() << "the device writes what can be derived";
+    }
+    VADRMPRIMESurfaceDescriptor prime{};
+    EXPECT_NE(vaExportSurfaceHandle(display, surfaces[1], VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2,
+                                    VA_EXPORT_SURFACE_SEPARATE_LAYERS | VA_EXPORT_SURFACE_COMPOSED_LAYERS, &prime),
+              VA_STATUS_SUCCESS);
+    Player player(display, stream(), surfaces);
+    player.expectRestIsRight();
+}
+
 VA_SUITE_FOR_ALL_CODECS(Layouts);
 
 } // namespace

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <va/va_drmcommon.h>
 
+#include "machine.h"
 #include "test_case.h"
 
 namespace va_suite {
@@ -129,6 +130,53 @@ TEST_P(Lifetime, ContextDestroyedUnderAnotherThread) {
         thread.join();
         for (size_t i = 0; i < stream().pictureCount; i++)
             vaSyncSurface(display, player.surface(i));
+    }
+}
+
+TEST_P(Lifetime, ContextReplacedUnderAnotherThread) {
+    // vaEndPicture has found the context, and is late; meanwhile it is destroyed, and another one made.
+    const NoFaultsAfter noFaults;
+    for (unsigned late = 0; late < 12; late++) {
+        Player player(display, stream());
+        player.play(2);
+        ASSERT_EQ(vaSyncSurface(display, player.surface(1)), VA_STATUS_SUCCESS);
+        REQUIRE_VA(vaBeginPicture(display, player.context(), player.surface(2)));
+        auto buffers = player.buffersOf(player.picture(2));
+        REQUIRE_VA(vaRenderPicture(display, player.context(), buffers.data(), static_cast<int>(buffers.size())));
+        std::atomic<bool> begun = false;
+        VAStatus ended = VA_STATUS_SUCCESS;
+        const VAContextID old = player.context();
+        std::thread thread([&] {
+            calls::arm({.site = calls::siteOf("lock"),
+                        .after = late,
+                        .times = 1,
+                        .delay = std::chrono::milliseconds(60),
+                        .thisThreadOnly = true});
+            begun = true;
+            ended = vaEndPicture(display, old);
+        });
+        while (!begun)
+            std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::milliseconds(15));
+        player.destroyContext();
+        player.createContext();
+        player.rewind();
+        std::vector<Outcome> outcomes;
+        for (size_t i = 3; i < 7; i++) // the new context, while the old one may still submit
+            outcomes.push_back(player.submit(player.surface(i), player.picture(0)));
+        thread.join();
+        calls::disarm();
+        for (const Outcome& outcome : outcomes)
+            EXPECT_TRUE(outcome.ok()) << describe(outcome);
+        for (size_t i = 3; i < 7; i++)
+            EXPECT_FALSE(isDamaged(display, player.surface(i))) << "picture " << i << ", late at lock " << late;
+        if (ended == VA_STATUS_SUCCESS && !isDamaged(display, player.surface(2)))
+            player.expectPicture(2);
+        player.clearBuffers();
+        player.stray();
+        player.expectRestIsRight();
+        if (HasFailure())
+            break;
     }
 }
 

@@ -8,17 +8,17 @@
 
 namespace va_suite {
 
+std::string describe(const Outcome& outcome) {
+    return std::string("begin: ") + vaErrorStr(outcome.begin) + ", render: " + vaErrorStr(outcome.render) +
+           ", end: " + vaErrorStr(outcome.end);
+}
+
 bool isDamaged(VADisplay display, VASurfaceID surface) {
     if (vaSyncSurface(display, surface) == VA_STATUS_ERROR_DECODING_ERROR)
         return true;
     void* errors = nullptr;
     return vaQuerySurfaceError(display, surface, VA_STATUS_ERROR_DECODING_ERROR, &errors) == VA_STATUS_SUCCESS &&
            errors && static_cast<const VASurfaceDecodeMBErrors*>(errors)->status != -1;
-}
-
-std::string describe(const Outcome& outcome) {
-    return std::string("begin: ") + vaErrorStr(outcome.begin) + ", render: " + vaErrorStr(outcome.render) +
-           ", end: " + vaErrorStr(outcome.end);
 }
 
 namespace {
@@ -74,9 +74,11 @@ std::vector<VABufferID> Player::buffersOf(const Picture& picture) {
         ids.push_back(buffer(VAPictureParameterBufferType, picture.parameters));
     if (!picture.iqMatrix.empty())
         ids.push_back(buffer(VAIQMatrixBufferType, picture.iqMatrix));
+    if (!picture.probabilities.empty())
+        ids.push_back(buffer(VAProbabilityBufferType, picture.probabilities));
     for (const Picture::Slice& slice : picture.slices) {
         if (!slice.parameters.empty())
-            ids.push_back(buffer(VASliceParameterBufferType, slice.parameters));
+            ids.push_back(buffer(VASliceParameterBufferType, slice.parameters, slice.elements));
         if (!slice.data.empty())
             ids.push_back(buffer(VASliceDataBufferType, slice.data));
     }
@@ -105,7 +107,7 @@ Outcome Player::submit(VASurfaceID target, std::vector<VABufferID> buffers) {
 
 void Player::playOne() {
     const bool strayed = strayed_;
-    const Outcome outcome = submit(surface(next_), picture(next_));
+    const Outcome outcome = submit(surface(stream_.frameOf(next_)), picture(next_));
     strayed_ = strayed;
     if (!outcome.ok())
         throw std::runtime_error("picture " + std::to_string(next_) + ": " + describe(outcome));
@@ -122,7 +124,7 @@ void Player::expectRestIsRight() {
         next_ = 0;
     while (next_ < stream_.pictureCount)
         playOne();
-    for (size_t i = 0; i < stream_.pictureCount; i++)
+    for (size_t i = 0; i < stream_.frameCount(); i++)
         expectPicture(i);
 }
 

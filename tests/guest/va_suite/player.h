@@ -67,11 +67,13 @@ public:
     // picture that is not part of the stream has reached the device, it starts again from the first picture, which
     // needs no other: a device may go by the order in which pictures come.
     void expectRestIsRight();
-    // The surface holds picture `index`: success when synchronised, and the right pixels where the device has them.
+    // The surface holds frame `index`: success when synchronised, and the right pixels where the device has them.
     void expectPicture(size_t index);
 
     void destroyContext();
     void createContext();
+    // The player goes on with a context that the test has made.
+    void adoptContext(VAContextID context) { context_ = context; }
 
 private:
     const Display& display_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Somebody else still reads a surface while the client hands it back for the next picture.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "dma_buf.h"
+#include "machine.h"
 #include "test_case.h"
 
 namespace va_suite {
@@ -146,6 +148,40 @@ TEST_P(Readers, AreWaitedForByCopies) {
     EXPECT_EQ(vaSyncSurface(display, surfaces[1]), VA_STATUS_SUCCESS);
     reader.done();
     player.expectRestIsRight();
+}
+
+TEST_P(Readers, AreWaitedForByCopiesOfThePictureBefore) {
+    // One thread waits to copy a picture when the surface gets the next one: that one is delivered all the same.
+    if (display.writesLarger())
+        GTEST_SKIP() << "the device writes what was exported: nothing is copied";
+    const NoFaultsAfter noFaults;
+    std::vector<VASurfaceID> surfaces(stream().pictureCount + 1);
+    REQUIRE_VA(vaCreateSurfaces(display, VA_RT_FORMAT_YUV420, stream().width + 64, stream().height + 64,
+                                surfaces.data(), static_cast<unsigned>(surfaces.size()), nullptr, 0));
+    const DmaBuf memory = exported(surfaces[1]);
+    Player player(display, stream(), surfaces);
+    for (int round = 0; round < 3; round++) {
+        player.rewind();
+        player.play(2);
+        std::atomic<bool> waits = false;
+        std::thread thread([&] {
+            VASurfaceStatus status = VASurfaceRendering; // until the device is done: only the copy is left
+            calls::arm({.site = calls::siteOf("poll(dma-buf)"), .delay = milliseconds(200), .thisThreadOnly = true});
+            waits = true;
+            while (vaQuerySurfaceStatus(display, surfaces[1], &status) == VA_STATUS_SUCCESS && status != VASurfaceReady)
+                std::this_thread::yield();
+        });
+        while (!waits)
+            std::this_thread::yield();
+        std::this_thread::sleep_for(milliseconds(100));                  // it has seen that nobody reads, and is late
+        EXPECT_TRUE(player.submit(surfaces[1], player.picture(0)).ok()); // the next picture, into the same surface
+        thread.join();
+        calls::disarm();
+        EXPECT_FALSE(isDamaged(display, surfaces[1]));
+        const Bytes pixels = readSurface(display, surfaces[1], stream().width, stream().height);
+        if (display.hasTruePixels())
+            EXPECT_TRUE(std::ranges::equal(pixels, stream().expectedPicture(0))) << "it is not the new picture";
+    }
 }
 
 VA_SUITE_FOR_ALL_CODECS(Readers);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "stream.h"
 
+#include <array>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -14,6 +15,22 @@ Bytes readFile(const std::string& path) {
     if (!file)
         throw std::runtime_error("cannot read " + path);
     return Bytes(std::istreambuf_iterator<char>(file), {});
+}
+
+uint32_t crc32(const uint8_t* data, size_t size, uint32_t before) {
+    static const auto table = [] {
+        std::array<uint32_t, 256> entries{};
+        for (uint32_t i = 0; i < 256; i++) {
+            entries[i] = i;
+            for (int bit = 0; bit < 8; bit++)
+                entries[i] = entries[i] >> 1 ^ (entries[i] & 1 ? 0xedb88320u : 0);
+        }
+        return entries;
+    }();
+    uint32_t crc = ~before;
+    for (size_t i = 0; i < size; i++)
+        crc = table[(crc ^ data[i]) & 0xff] ^ crc >> 8;
+    return ~crc;
 }
 
 std::string fixture(const std::string& relative) {

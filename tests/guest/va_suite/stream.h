@@ -17,9 +17,11 @@ struct Picture {
     struct Slice {
         Bytes parameters; // VASliceParameterBuffer*
         Bytes data;
+        unsigned elements = 1; // structs in `parameters`
     };
     Bytes parameters; // VAPictureParameterBuffer*
     Bytes iqMatrix;
+    Bytes probabilities = {}; // VP8
     std::vector<Slice> slices;
 
     // Every slice parameter struct begins with this.
@@ -42,7 +44,10 @@ public:
     // One of them; throws if there is none.
     std::span<const uint8_t> expectedPicture(size_t index) const;
 
-    // The buffers of a picture; surfaces[i] holds picture i, and references are named by it.
+    // The frame that a picture is, or is a field of: what lands in one surface.
+    virtual size_t frameOf(size_t picture) const { return picture; }
+    virtual size_t frameCount() const { return pictureCount; }
+    // The buffers of a picture; surfaces[i] holds frame i, and references are named by it.
     virtual Picture picture(size_t index, std::span<const VASurfaceID> surfaces) const = 0;
     // Makes all references of a picture name this surface.
     virtual void redirectReferences(Picture& picture, VASurfaceID surface) const = 0;
@@ -62,6 +67,9 @@ std::shared_ptr<const Stream> loadH264(const std::string& file, size_t limit = S
 enum class Codec { Mpeg2, H264 };
 const Stream& streamOf(Codec codec);
 std::string nameOf(Codec codec);
+
+// Of the data, or of what came before it and the data.
+uint32_t crc32(const uint8_t* data, size_t size, uint32_t before = 0);
 
 // For the loaders.
 Bytes readFile(const std::string& path);
