@@ -179,8 +179,9 @@ TEST_P(Readers, AreWaitedForByCopiesOfThePictureBefore) {
         calls::disarm();
         EXPECT_FALSE(isDamaged(display, surfaces[1]));
         const Bytes pixels = readSurface(display, surfaces[1], stream().width, stream().height);
-        if (display.hasTruePixels())
+        if (display.hasTruePixels()) {
             EXPECT_TRUE(std::ranges::equal(pixels, stream().expectedPicture(0))) << "it is not the new picture";
+        }
     }
 }
 
