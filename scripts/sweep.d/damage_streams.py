@@ -109,6 +109,8 @@ def damage(harm, kind, units, seed):
         lost = {picture for picture in range(1, last) if chance.randrange(8) == 0} or {5}
         return [unit for unit in units if unit.picture not in lost]
     if harm == 'joined':  # without the first random access point
+        if kind.suffix == 'ivf':
+            return None  # clients give a device no frame of VP8 or VP9 before a key frame
         return [unit for unit in units if unit.picture < 0 or unit.picture >= 3]
     if kind.slices == 1:
         return None

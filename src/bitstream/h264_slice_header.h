@@ -107,7 +107,7 @@ struct H264SliceHeader {
 
 // Parses the header of a coded slice. `nal` starts at the NAL unit header byte (no start code) and may end anywhere
 // behind the slice header. Fails with Unsupported for what this driver cannot decode (data partitioning, auxiliary
-// pictures, MVC and SVC extensions, SP and SI slices) and with InvalidParameter for anything that is no slice header in
+// pictures, MVC and SVC extensions) and with InvalidParameter for anything that is no slice header in
 // this context.
 Result<H264SliceHeader> parseH264SliceHeader(std::span<const uint8_t> nal, const H264SliceContext& context);
 

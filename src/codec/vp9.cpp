@@ -43,23 +43,22 @@ struct Frame {
     Vp9CompressedHeader compressed;
 };
 
-// 6.4 and 9.2.1: each tile but the last is preceded by its size, none is empty, and its first bit is 0. No decoder can
-// make anything of a frame that breaks this, and where it broke is lost on a device: it is for the client to leave it
-// out.
+// 6.4 and 9.2.1: each tile but the last is preceded by its size, none is empty, and its first bit is 0. Nothing can be
+// made of a frame that breaks this, and a device need not notice.
 Result<void> checkTiles(const Vp9UncompressedHeader& header, Bytes tiles) {
     const unsigned count = 1u << (header.tileColumnsLog2 + header.tileRowsLog2);
     for (unsigned i = 0; i < count; ++i) {
         size_t size = tiles.size();
         if (i + 1 < count) {
             if (tiles.size() < 4)
-                return fail(ErrorKind::InvalidParameter, "VP9: the frame ends before its last tile");
+                return fail(ErrorKind::Decoding, "VP9: the frame ends before its last tile");
             size = static_cast<size_t>(tiles[0]) << 24 | tiles[1] << 16 | tiles[2] << 8 | tiles[3];
             tiles = tiles.subspan(4);
         }
         if (size == 0 || size > tiles.size())
-            return fail(ErrorKind::InvalidParameter, "VP9: a tile is larger than the frame, or empty");
+            return fail(ErrorKind::Decoding, "VP9: a tile is larger than the frame, or empty");
         if (tiles[0] & 0x80)
-            return fail(ErrorKind::InvalidParameter, "VP9: the marker of a tile is set");
+            return fail(ErrorKind::Decoding, "VP9: the marker of a tile is set");
         tiles = tiles.subspan(size);
     }
     return {};
