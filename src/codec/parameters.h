@@ -27,8 +27,8 @@ inline Bytes withoutTrailingZeros(Bytes nal) {
     return nal;
 }
 
-// Of a picture none of whose slices can be used, the first fault: if the slices make no sense, it is the picture that
-// is damaged, and the stream goes on.
+// The fault of a picture that cannot be used as it was coded: if its headers make no sense, it is the picture that is
+// damaged, and the stream goes on.
 inline Error damagedPicture(Error fault) {
     if (fault.kind == ErrorKind::InvalidParameter)
         fault.kind = ErrorKind::Decoding;

@@ -76,14 +76,14 @@ Result<Frame> takeFrame(const PictureInput& input, Vp9HeaderState& state) {
     auto header =
         bitstream::parseVp9UncompressedHeader(frame.data, frame.picture.frame_width, frame.picture.frame_height, state);
     if (!header)
-        return tl::unexpected(header.error());
+        return tl::unexpected(damagedPicture(header.error()));
     frame.header = *header;
     if (frame.data.size() - header->size < header->compressedHeaderSize)
-        return fail(ErrorKind::InvalidParameter, "VP9: the compressed header is larger than the slice data");
+        return fail(ErrorKind::Decoding, "VP9: the compressed header is larger than the slice data");
     const auto compressed =
         bitstream::parseVp9CompressedHeader(frame.data.subspan(header->size, header->compressedHeaderSize), *header);
     if (!compressed)
-        return tl::unexpected(compressed.error());
+        return tl::unexpected(damagedPicture(compressed.error()));
     frame.compressed = *compressed;
     if (auto checked = checkTiles(*header, frame.data.subspan(header->size + header->compressedHeaderSize)); !checked)
         return tl::unexpected(checked.error());

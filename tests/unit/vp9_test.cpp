@@ -473,10 +473,10 @@ TEST_F(Vp9, RefusesWhatItCannotDecode) {
     EXPECT_EQ(kind({.profile = 2, .twelveBits = true}), ErrorKind::Unsupported);
     EXPECT_EQ(kind({}), ErrorKind::Unsupported) << "the client chose profile 2";
     vaProfile = VAProfileVP9Profile0;
-    EXPECT_EQ(kind({.codedWidth = 300}), ErrorKind::InvalidParameter);
-    EXPECT_EQ(kind({}, {}), ErrorKind::InvalidParameter);
-    EXPECT_EQ(kind({}, BoolEncoder().flag(true).finish()), ErrorKind::InvalidParameter);
-    EXPECT_EQ(kind({}, {0x7f}), ErrorKind::InvalidParameter); // too short
+    EXPECT_EQ(kind({.codedWidth = 300}), ErrorKind::Decoding);
+    EXPECT_EQ(kind({}, {}), ErrorKind::Decoding);
+    EXPECT_EQ(kind({}, BoolEncoder().flag(true).finish()), ErrorKind::Decoding);
+    EXPECT_EQ(kind({}, {0x7f}), ErrorKind::Decoding); // too short
     EXPECT_FALSE(state.has_value());
 }
 
