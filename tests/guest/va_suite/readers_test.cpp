@@ -171,9 +171,8 @@ TEST_P(Readers, AreWaitedForByCopiesOfThePictureBefore) {
             while (vaQuerySurfaceStatus(display, surfaces[1], &status) == VA_STATUS_SUCCESS && status != VASurfaceReady)
                 std::this_thread::yield();
         });
-        while (!waits)
+        while (!waits || !calls::met()) // it has seen that nobody reads, and is late
             std::this_thread::yield();
-        std::this_thread::sleep_for(milliseconds(100));                  // it has seen that nobody reads, and is late
         EXPECT_TRUE(player.submit(surfaces[1], player.picture(0)).ok()); // the next picture, into the same surface
         thread.join();
         calls::disarm();

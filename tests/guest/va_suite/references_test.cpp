@@ -39,7 +39,8 @@ TEST_P(References, OfDestroyedSurfacesStay) {
         };
         ASSERT_TRUE(player.submit(intra, redirected(0, intra, intra)).ok());
         ASSERT_EQ(vaSyncSurface(display, intra), VA_STATUS_SUCCESS);
-        ASSERT_TRUE(player.submit(player.surface(0), player.picture(0)).ok()); // keeps the device at work
+        Player other(display, stream());
+        other.play(3); // keeps the device at work
         ASSERT_TRUE(player.submit(player.surface(1), redirected(1, player.surface(1), intra)).ok());
         VASurfaceID gone = intra;
         ASSERT_EQ(vaDestroySurfaces(display, &gone, 1), VA_STATUS_SUCCESS);
