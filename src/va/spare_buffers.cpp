@@ -2,6 +2,7 @@
 #include "va/spare_buffers.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "va/driver.h"
 
@@ -13,12 +14,13 @@ std::shared_ptr<Buffer> SpareBuffers::take(size_t size) {
         const std::lock_guard lock(mutex_);
         // The memory of an image is not for the parameters of a slice.
         const size_t most = std::max<size_t>(2 * size, 4096);
-        const auto found = std::ranges::find_if(buffers_, [&](const auto& spare) {
+        // The newest first: it is cached, and those behind it need not move.
+        const auto found = std::find_if(buffers_.rbegin(), buffers_.rend(), [&](const auto& spare) {
             return spare->data.capacity() >= size && spare->data.capacity() <= most;
         });
-        if (found != buffers_.end()) {
+        if (found != buffers_.rend()) {
             buffer = std::move(*found);
-            buffers_.erase(found);
+            buffers_.erase(std::next(found).base());
             bytes_ -= buffer->data.capacity();
         }
     }
