@@ -3,7 +3,6 @@
 
 #include <any>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <span>
@@ -94,18 +93,18 @@ public:
         pieces_.push_back(bytes);
         size_ += bytes.size();
     }
-    // Keeps its own copy: for bytes that the builder makes, such as start codes and frame tags.
+    // Keeps its own copy: for bytes that the builder makes, such as frame tags.
     void appendCopy(Bytes bytes) { append(owned_.emplace_back(bytes.begin(), bytes.end())); }
     size_t size() const { return size_; }
     std::span<const Bytes> pieces() const { return pieces_; }
 
     Bitstream() = default;
-    Bitstream(Bitstream&&) = default; // a deque keeps its elements where they are
+    Bitstream(Bitstream&&) = default;
     Bitstream& operator=(Bitstream&&) = default;
 
 private:
     std::vector<Bytes> pieces_;
-    std::deque<std::vector<uint8_t>> owned_;
+    std::vector<std::vector<uint8_t>> owned_; // their bytes stay where they are when they move
     size_t size_ = 0;
 };
 

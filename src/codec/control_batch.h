@@ -73,9 +73,15 @@ public:
 
 private:
     void append(uint32_t id, const void* data, size_t size) {
+        // Room for what nearly every request has: it is not moved again and again as it grows.
+        if (entries_.empty()) {
+            entries_.reserve(8);
+            storage_.reserve(2048);
+        }
         const size_t offset = storage_.size();
-        storage_.resize(offset + (size + 7) / 8 * 8);
-        std::memcpy(storage_.data() + offset, data, size);
+        const auto* bytes = static_cast<const std::byte*>(data);
+        storage_.insert(storage_.end(), bytes, bytes + size);
+        storage_.resize((storage_.size() + 7) / 8 * 8);
         entries_.push_back({id, static_cast<uint32_t>(size), static_cast<uint32_t>(offset)});
     }
 

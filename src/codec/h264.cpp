@@ -194,8 +194,14 @@ bool hasScalingMatrix(const PictureInput& input) {
     if (input.iqMatrix.empty())
         return false;
     const auto matrix = readParameters<VAIQMatrixBufferH264>(input.iqMatrix);
-    const auto flat = [](const auto& list) { return std::ranges::all_of(list, [](uint8_t v) { return v == 16; }); };
-    return !std::ranges::all_of(matrix.ScalingList4x4, flat) || !std::ranges::all_of(matrix.ScalingList8x8, flat);
+    static constexpr auto flat = [] {
+        std::array<uint8_t, sizeof(matrix.ScalingList8x8)> list{};
+        list.fill(16);
+        return list;
+    }();
+    static_assert(sizeof(matrix.ScalingList4x4) <= sizeof(flat));
+    return std::memcmp(matrix.ScalingList4x4, flat.data(), sizeof(matrix.ScalingList4x4)) != 0 ||
+           std::memcmp(matrix.ScalingList8x8, flat.data(), sizeof(matrix.ScalingList8x8)) != 0;
 }
 
 // Both APIs use raster order, and the same order of lists: of the 8x8 ones VA-API has the first two, luma, and 4:2:0
@@ -285,12 +291,14 @@ v4l2_ctrl_h264_pred_weights fillPredWeights(const H264SliceHeader& header) {
     for (size_t list = 0; list < header.weights.lists.size(); ++list) {
         const bitstream::H264Weights& from = header.weights.lists[list];
         v4l2_h264_weight_factors& to = weights.weight_factors[list];
-        std::ranges::copy(from.lumaWeight, to.luma_weight);
-        std::ranges::copy(from.lumaOffset, to.luma_offset);
-        for (size_t i = 0; i < from.chromaWeight.size(); ++i) {
-            std::ranges::copy(from.chromaWeight[i], to.chroma_weight[i]);
-            std::ranges::copy(from.chromaOffset[i], to.chroma_offset[i]);
-        }
+        const auto copy = [](auto& whole, const auto& table) {
+            static_assert(sizeof(whole) == sizeof(table));
+            std::memcpy(&whole, &table, sizeof(whole));
+        };
+        copy(to.luma_weight, from.lumaWeight);
+        copy(to.luma_offset, from.lumaOffset);
+        copy(to.chroma_weight, from.chromaWeight);
+        copy(to.chroma_offset, from.chromaOffset);
     }
     return weights;
 }
@@ -298,9 +306,9 @@ v4l2_ctrl_h264_pred_weights fillPredWeights(const H264SliceHeader& header) {
 // ---- The submission ----
 
 void appendSlice(const ParsedSlice& slice, bool startCode, Bitstream& bitstream) {
-    constexpr std::array<uint8_t, 3> annexB{0, 0, 1};
+    static constexpr std::array<uint8_t, 3> annexB{0, 0, 1};
     if (startCode)
-        bitstream.appendCopy(annexB);
+        bitstream.append(annexB);
     bitstream.append(slice.data);
 }
 
@@ -324,8 +332,7 @@ Result<Submission> build(const PictureInput& input, const References& references
         return fail(ErrorKind::Unsupported, "H.264: the device wants single slices but cannot be told about them");
     const bool startCodes = device.menu(V4L2_CID_STATELESS_H264_START_CODE) == V4L2_STATELESS_H264_START_CODE_ANNEX_B;
 
-    const auto* kept = std::any_cast<H264State>(&keptState);
-    H264State state = kept ? *kept : H264State{};
+    auto state = stateOf<H264State>(keptState);
     const bool secondField = isSecondField(*picture, input.target, state);
     const int32_t offset = pocOffset(*picture, state);
     const H264SliceHeader& header = picture->header();
@@ -359,7 +366,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     for (const ParsedSlice& slice : picture->slices) {
         // Every job carries all controls: one that fails cannot leave the next with those of another picture.
         if (sliceBased || submission.jobs.empty())
-            submission.jobs.emplace_back().controls = pictureControls;
+            submission.jobs.emplace_back().controls = sliceBased ? pictureControls : std::move(pictureControls);
         Job& job = submission.jobs.back();
         appendSlice(slice, startCodes, job.bitstream);
         if (!sliceBased)
@@ -368,7 +375,7 @@ Result<Submission> build(const PictureInput& input, const References& references
         if (device.has(H264PredWeights::id))
             job.controls.add<H264PredWeights>(fillPredWeights(slice.header));
     }
-    keptState = state;
+    keepState(keptState, std::move(state));
     return submission;
 }
 

@@ -107,16 +107,12 @@ H264SliceContext sliceContext(const VAPictureParameterBufferH264& picture, const
     };
 }
 
-Result<ParsedSlice> parseSlice(const VAPictureParameterBufferH264& picture, const Slice& slice) {
-    ParsedSlice parsed{.parameters = readParameters<VASliceParameterBufferH264>(slice.parameters),
-                       .data = withoutTrailingZeros(slice.data)};
-    if (parsed.parameters.slice_data_bit_offset > parsed.data.size() * 8)
+// Fills in the header.
+Result<void> parseHeader(const VAPictureParameterBufferH264& picture, ParsedSlice& slice) {
+    if (slice.parameters.slice_data_bit_offset > slice.data.size() * 8)
         return fail(ErrorKind::InvalidParameter, "H.264: slice_data_bit_offset lies beyond the slice data");
-    auto header = bitstream::parseH264SliceHeader(parsed.data, sliceContext(picture, parsed.parameters));
-    if (!header)
-        return tl::unexpected(header.error());
-    parsed.header = *header;
-    return parsed;
+    return bitstream::parseH264SliceHeader(slice.data, sliceContext(picture, slice.parameters))
+        .map([&](const H264SliceHeader& header) { slice.header = header; });
 }
 
 // 7.4.1.2.4, as far as it can tell apart two pictures that were sent as one.
@@ -133,35 +129,39 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
     const uint32_t sizeInMbs =
         (parameters.picture_width_in_mbs_minus1 + 1u) * (parameters.picture_height_in_mbs_minus1 + 1u);
     std::optional<Error> fault;
+    picture.slices.reserve(input.slices.size());
     for (const Slice& slice : input.slices) {
         if (slice.parameters.size() < sizeof(VASliceParameterBufferH264))
             return fail(ErrorKind::InvalidParameter, "H.264: a slice parameter buffer is too short");
-        auto parsed = parseSlice(parameters, slice);
+        // Parsed where it stays: it is large.
+        ParsedSlice& parsed = picture.slices.emplace_back(slice);
+        const H264SliceHeader& header = parsed.header;
+        auto read = parseHeader(parameters, parsed);
         // 3.126: a decoder does not need redundant coded pictures where it has the primary one.
-        if (parsed && parsed->header.redundantPicCnt > 0)
-            continue;
-        if (parsed && parsed->header.firstMbInSlice >= sizeInMbs)
-            parsed = fail(ErrorKind::InvalidParameter, "H.264: a slice begins beyond the picture");
-        if (parsed && !picture.slices.empty() && !samePicture(picture.header(), parsed->header))
-            parsed = fail(ErrorKind::InvalidParameter, "H.264: the slices belong to different pictures");
-        if (!parsed) {
-            picture.incomplete = true;
-            fault = fault.value_or(std::move(parsed).error());
-            continue;
-        }
+        const bool redundant = read && header.redundantPicCnt > 0;
+        if (read && !redundant && header.firstMbInSlice >= sizeInMbs)
+            read = fail(ErrorKind::InvalidParameter, "H.264: a slice begins beyond the picture");
+        if (read && !redundant && !samePicture(picture.header(), header))
+            read = fail(ErrorKind::InvalidParameter, "H.264: the slices belong to different pictures");
         // VA-API has room for one picture parameter set per picture (7.4.3 allows one per slice). Slices of another one
         // pass where their headers fit the set that was sent, to the bit.
-        if (!picture.slices.empty() && parsed->header.picParameterSetId != picture.header().picParameterSetId &&
-            parsed->header.bitSize != parsed->parameters.slice_data_bit_offset)
+        if (read && !redundant && header.picParameterSetId != picture.header().picParameterSetId &&
+            header.bitSize != parsed.parameters.slice_data_bit_offset)
             return fail(ErrorKind::Unsupported, "H.264: slices of one picture use different parameter sets");
-        picture.slices.push_back(std::move(*parsed));
+        if (!read) {
+            picture.incomplete = true;
+            fault = fault.value_or(std::move(read).error());
+        }
+        if (!read || redundant)
+            picture.slices.pop_back();
     }
     if (picture.slices.empty() && fault)
         return tl::unexpected(damagedPicture(std::move(*fault)));
     if (picture.slices.empty())
         return fail(ErrorKind::Unsupported, "H.264: only redundant slices, no primary coded picture");
     const auto firstMb = [](const ParsedSlice& slice) { return slice.header.firstMbInSlice; };
-    std::ranges::stable_sort(picture.slices, {}, firstMb);
+    if (!std::ranges::is_sorted(picture.slices, {}, firstMb))
+        std::ranges::stable_sort(picture.slices, {}, firstMb);
     const auto repeated = std::ranges::unique(picture.slices, {}, firstMb);
     picture.slices.erase(repeated.begin(), repeated.end());
     picture.incomplete = picture.incomplete || picture.header().firstMbInSlice != 0;
@@ -169,6 +169,10 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
 }
 
 } // namespace
+
+ParsedSlice::ParsedSlice(const Slice& slice)
+    : parameters(readParameters<VASliceParameterBufferH264>(slice.parameters)), data(withoutTrailingZeros(slice.data)) {
+}
 
 Result<Picture> readPicture(const PictureInput& input) {
     if (input.picture.size() < sizeof(VAPictureParameterBufferH264))

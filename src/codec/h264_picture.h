@@ -14,6 +14,7 @@
 namespace v4l2_request::codec::h264 {
 
 struct ParsedSlice {
+    explicit ParsedSlice(const Slice& slice);
     VASliceParameterBufferH264 parameters;
     bitstream::H264SliceHeader header;
     Bytes data;

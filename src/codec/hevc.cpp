@@ -313,7 +313,7 @@ Result<void> addSlices(const Picture& picture, std::span<const ParsedSlice> slic
     std::vector<uint32_t> entryPoints;
     for (const ParsedSlice& slice : slices) {
         if (startCodes)
-            job.bitstream.appendCopy(annexB);
+            job.bitstream.append(annexB);
         job.bitstream.append(slice.data);
         parameters.push_back(fillSliceParams(picture, slice, startCodes ? annexB.size() : 0, dpb));
         const auto& offsets = slice.header.entryPointOffsets;
@@ -362,8 +362,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (!dpb)
         return tl::unexpected(dpb.error());
 
-    const auto* kept = std::any_cast<HevcState>(&keptState);
-    HevcState state = kept ? *kept : HevcState{};
+    auto state = stateOf<HevcState>(keptState);
     state.maxTemporalId = std::max(state.maxTemporalId, static_cast<uint8_t>(picture->header().temporalIdPlus1 - 1));
 
     const v4l2_ctrl_hevc_sps sps = fillSps(picture->parameters, state);
@@ -393,11 +392,11 @@ Result<Submission> build(const PictureInput& input, const References& references
     for (size_t first = 0; first < slices.size(); first += perJob) {
         // Every job carries all controls: one that fails cannot leave the next with those of another picture.
         Job& job = submission.jobs.emplace_back();
-        job.controls = pictureControls;
+        job.controls = first + perJob < slices.size() ? pictureControls : std::move(pictureControls);
         if (auto added = addSlices(*picture, slices.subspan(first, perJob), startCodes, *dpb, device, job); !added)
             return tl::unexpected(added.error());
     }
-    keptState = state;
+    keepState(keptState, std::move(state));
     return submission;
 }
 

@@ -265,7 +265,9 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
         if (slice.parameters.size() < sizeof(VASliceParameterBufferHEVC))
             return fail(ErrorKind::InvalidParameter, "HEVC: a slice parameter buffer is too short");
     const auto sent = [](const Slice& slice) { return readParameters<VASliceParameterBufferHEVC>(slice.parameters); };
-    std::ranges::stable_sort(slices, {}, [&](const Slice& slice) { return sent(slice).slice_segment_address; });
+    const auto address = [&](const Slice& slice) { return sent(slice).slice_segment_address; };
+    if (!std::ranges::is_sorted(slices, {}, address))
+        std::ranges::stable_sort(slices, {}, address);
 
     const HevcSliceContext context = sliceContext(picture);
     std::optional<Error> fault;

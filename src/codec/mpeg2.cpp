@@ -129,6 +129,7 @@ struct Slices {
 
 Result<Slices> readSlices(const PictureInput& input, const VAPictureParameterBufferMPEG2& picture) {
     Slices slices;
+    slices.data.reserve(input.slices.size());
     for (const Slice& slice : input.slices) {
         if (slice.parameters.size() < sizeof(VASliceParameterBufferMPEG2))
             return fail(ErrorKind::InvalidParameter, "MPEG-2: a slice parameter buffer is too short");
@@ -144,7 +145,8 @@ Result<Slices> readSlices(const PictureInput& input, const VAPictureParameterBuf
     if (slices.data.empty())
         return fail(slices.incomplete ? ErrorKind::Decoding : ErrorKind::InvalidParameter,
                     "MPEG-2: the picture has no slices");
-    std::ranges::stable_sort(slices.data, {}, rowOf);
+    if (!std::ranges::is_sorted(slices.data, {}, rowOf))
+        std::ranges::stable_sort(slices.data, {}, rowOf);
     const auto repeated = std::ranges::unique(
         slices.data, [](Bytes a, Bytes b) { return rowOf(a) == rowOf(b) && std::ranges::equal(a, b); });
     slices.data.erase(repeated.begin(), repeated.end());
@@ -327,8 +329,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (!slices)
         return tl::unexpected(slices.error());
 
-    const auto* kept = std::any_cast<Mpeg2State>(&keptState);
-    Mpeg2State state = kept ? *kept : Mpeg2State{};
+    auto state = stateOf<Mpeg2State>(keptState);
     if (state.width != picture.horizontal_size || state.height != picture.vertical_size) {
         // Another size is another sequence, whose matrices start from the defaults (6.3.11).
         state = {.width = picture.horizontal_size, .height = picture.vertical_size};
@@ -363,7 +364,9 @@ Result<Submission> build(const PictureInput& input, const References& references
         job.bitstream.append(slice);
 
     // What follows is another sequence.
-    keptState = slices->endsSequence ? Mpeg2State{.openField = state.openField, .openParity = state.openParity} : state;
+    if (slices->endsSequence)
+        state = {.openField = state.openField, .openParity = state.openParity};
+    keepState(keptState, std::move(state));
     return submission;
 }
 

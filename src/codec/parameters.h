@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <any>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "codec/codec.h"
 
@@ -17,6 +19,22 @@ T readParameters(Bytes bytes) {
     T parameters;
     std::memcpy(&parameters, bytes.data(), sizeof(parameters));
     return parameters;
+}
+
+// What the pictures before have left.
+template <typename State>
+State stateOf(const std::any& kept) {
+    const auto* state = std::any_cast<State>(&kept);
+    return state ? *state : State{};
+}
+
+// Once nothing can fail any more: a picture that is refused leaves all as it was.
+template <typename State>
+void keepState(std::any& kept, State&& state) {
+    if (auto* before = std::any_cast<State>(&kept))
+        *before = std::move(state);
+    else
+        kept = std::move(state);
 }
 
 // A slice as its NAL unit has it. The last byte of a NAL unit is never zero (H.264 7.4.1, H.265 7.4.2.1): zeros behind

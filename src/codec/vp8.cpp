@@ -295,8 +295,7 @@ v4l2_ctrl_vp8_frame fillFrame(const Frame& frame, const Vp8State& state) {
 
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls&,
                          std::any& keptState) {
-    const auto* kept = std::any_cast<Vp8State>(&keptState);
-    Vp8State state = kept ? *kept : Vp8State{};
+    auto state = stateOf<Vp8State>(keptState);
     const auto frame = takeFrame(input, state);
     if (!frame)
         return tl::unexpected(frame.error());
@@ -317,7 +316,7 @@ Result<Submission> build(const PictureInput& input, const References& references
         job.bitstream.append(frame->tagBytes);
     job.bitstream.append(frame->data);
 
-    keptState = state;
+    keepState(keptState, std::move(state));
     return submission;
 }
 

@@ -280,8 +280,7 @@ v4l2_ctrl_vp9_compressed_hdr fillCompressedHeader(const Vp9CompressedHeader& hea
 
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
                          std::any& keptState) {
-    const auto* kept = std::any_cast<Vp9State>(&keptState);
-    Vp9State state = kept ? *kept : Vp9State{};
+    auto state = stateOf<Vp9State>(keptState);
     const auto frame = takeFrame(input, state.header);
     if (!frame)
         return tl::unexpected(frame.error());
@@ -301,7 +300,7 @@ Result<Submission> build(const PictureInput& input, const References& references
 
     state.width = frame->header.width;
     state.height = frame->header.height;
-    keptState = state;
+    keepState(keptState, std::move(state));
     return submission;
 }
 

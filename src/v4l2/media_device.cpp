@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <optional>
+#include <map>
 #include <set>
 
 #include <fcntl.h>
@@ -112,29 +112,32 @@ std::vector<dev_t> videoDevices(const Topology& topology, const std::set<uint32_
     return devices;
 }
 
-// By device number through /dev, not through sysfs: sandboxes hide the latter first.
-std::optional<std::string> videoPath(dev_t device) {
-    for (const std::string& path : listNodes("video")) {
+// The nodes of video devices by device number, through /dev, not through sysfs: sandboxes hide the latter first.
+using VideoNodes = std::map<dev_t, std::string>;
+
+VideoNodes videoNodes() {
+    VideoNodes nodes;
+    for (std::string& path : listNodes("video")) {
         struct stat status {};
-        if (::stat(path.c_str(), &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == device)
-            return path;
+        if (::stat(path.c_str(), &status) == 0 && S_ISCHR(status.st_mode))
+            nodes.try_emplace(status.st_rdev, std::move(path));
     }
-    return std::nullopt;
+    return nodes;
 }
 
-void readEntities(const Topology& topology, MediaDevice& media) {
+void readEntities(const Topology& topology, const VideoNodes& nodes, MediaDevice& media) {
     for (const media_v2_entity& entity : topology.entities) {
         MediaDevice::Entity& added = media.entities.emplace_back();
         added.name = fieldText(entity.name);
         added.function = entity.function;
         for (const dev_t device : videoDevices(topology, {entity.id}))
-            if (auto path = videoPath(device))
-                added.videoPaths.push_back(std::move(*path));
+            if (const auto node = nodes.find(device); node != nodes.end())
+                added.videoPaths.push_back(node->second);
         if (entity.function != MEDIA_ENT_F_PROC_VIDEO_DECODER)
             continue;
         for (const dev_t device : videoDevices(topology, neighbourhood(topology, entity.id))) {
-            if (auto path = videoPath(device))
-                media.decoders.push_back({media.path, std::move(*path), media.driver, media.model});
+            if (const auto node = nodes.find(device); node != nodes.end())
+                media.decoders.push_back({media.path, node->second, media.driver, media.model});
             else
                 media.faults.push_back(
                     strprintf("no node in /dev for its video device %u:%u", major(device), minor(device)));
@@ -144,7 +147,7 @@ void readEntities(const Topology& topology, MediaDevice& media) {
         media.faults.emplace_back("has no video decoder");
 }
 
-MediaDevice inspect(const std::string& path) {
+MediaDevice inspect(const std::string& path, const VideoNodes& nodes) {
     MediaDevice media{.path = path};
     const os::UniqueFd fd = os::openNode(path.c_str(), O_RDWR);
     if (!fd.valid()) {
@@ -161,7 +164,7 @@ MediaDevice inspect(const std::string& path) {
     media.bus = fieldText(info.bus_info);
     media.driverVersion = info.driver_version;
     if (const auto topology = readTopology(fd.get()))
-        readEntities(*topology, media);
+        readEntities(*topology, nodes, media);
     else
         media.faults.push_back(topology.error().message);
     return media;
@@ -171,8 +174,9 @@ MediaDevice inspect(const std::string& path) {
 
 std::vector<MediaDevice> findMediaDevices() {
     std::vector<MediaDevice> devices;
+    const VideoNodes nodes = videoNodes();
     for (const std::string& path : listNodes("media"))
-        devices.push_back(inspect(path));
+        devices.push_back(inspect(path, nodes));
     return devices;
 }
 

@@ -48,11 +48,10 @@ Status createBuffer(Driver& driver, VAContextID contextId, VABufferType type, un
         return {VA_STATUS_ERROR_ALLOCATION_FAILED,
                 strprintf("a buffer of %llu bytes", static_cast<unsigned long long>(bytes))};
 
-    auto buffer = std::make_shared<Buffer>();
+    auto buffer = driver.spareBuffers.take(bytes);
     buffer->type = type;
     buffer->elementSize = size;
     buffer->elements = elements;
-    buffer->data = Storage(bytes);
     if (data)
         std::memcpy(buffer->data.data(), data, bytes);
     *id = driver.buffers.add(std::move(buffer));
@@ -109,8 +108,10 @@ Status unmapBuffer(Driver& driver, VABufferID id) {
 
 // A buffer that was rendered stays alive inside its picture.
 Status destroyBuffer(Driver& driver, VABufferID id) {
-    if (!driver.buffers.remove(id))
+    auto buffer = driver.buffers.remove(id);
+    if (!buffer)
         return noBuffer(id);
+    driver.spareBuffers.give(std::move(buffer));
     return {};
 }
 

@@ -17,6 +17,7 @@
 #include "decode/surface.h"
 #include "util/log.h"
 #include "va/object_table.h"
+#include "va/spare_buffers.h"
 #include "va/status.h"
 #include "va/storage.h"
 
@@ -131,7 +132,7 @@ struct Driver {
     ObjectTable<decode::Surface, 4> surfaces;
     ObjectTable<Buffer, 8> buffers;
     ObjectTable<Image, 16> images;
-    SpareStorage imageStorage;
+    SpareBuffers spareBuffers;
 
 private:
     std::atomic<const decode::Decoder*> recent_ = nullptr; // among the decoders

@@ -76,8 +76,7 @@ Status createImage(Driver& driver, VAImageFormat* format, int width, int height,
     if (uint64_t{pitch} * (allRows + 1) * pixels->planeCount > INT32_MAX)
         return {VA_STATUS_ERROR_ALLOCATION_FAILED, strprintf("an image of %dx%d", width, height)};
     const Layout layout = Layout::linear(*pixels, columns, allRows, pitch, 0);
-    auto buffer = std::make_shared<Buffer>();
-    buffer->data = driver.imageStorage.take(layout.size);
+    auto buffer = driver.spareBuffers.take(layout.size);
     publish(driver, describe(layout, columns, rows), std::move(buffer), *image);
     return {};
 }
@@ -113,10 +112,9 @@ Status destroyImage(Driver& driver, VAImageID id) {
     const auto image = driver.images.remove(id);
     if (!image)
         return noImage(id);
-    // Storage that another thread is still in is not used again.
-    if (const auto buffer = driver.buffers.remove(image->description.buf);
-        buffer && buffer == image->buffer && image.use_count() == 1 && buffer.use_count() == 2)
-        driver.imageStorage.give(std::move(buffer->data));
+    auto buffer = driver.buffers.remove(image->description.buf);
+    image->buffer.reset();
+    driver.spareBuffers.give(std::move(buffer));
     return {};
 }
 

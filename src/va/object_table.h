@@ -24,7 +24,15 @@ public:
         do
             last_ = last_ % maxNumber + 1;
         while (objects_.count(base + last_));
-        objects_.emplace(base + last_, std::move(object));
+        if (spare_.empty()) {
+            objects_.emplace(base + last_, std::move(object));
+        } else {
+            auto& node = spare_.back();
+            node.key() = base + last_;
+            node.mapped() = std::move(object);
+            objects_.insert(std::move(node));
+            spare_.pop_back();
+        }
         return base + last_;
     }
     // Null if there is no such object.
@@ -37,7 +45,13 @@ public:
     std::shared_ptr<T> remove(VAGenericID id) {
         const std::lock_guard lock(mutex_);
         auto node = objects_.extract(id);
-        return node ? std::move(node.mapped()) : nullptr;
+        if (!node)
+            return nullptr;
+        auto object = std::move(node.mapped());
+        constexpr size_t most = 64; // more than the buffers of nearly every picture
+        if (spare_.size() < most)
+            spare_.push_back(std::move(node));
+        return object;
     }
     std::vector<std::shared_ptr<T>> all() const {
         const std::lock_guard lock(mutex_);
@@ -61,6 +75,7 @@ private:
 
     mutable std::mutex mutex_;
     std::map<VAGenericID, std::shared_ptr<T>> objects_;
+    std::vector<typename decltype(objects_)::node_type> spare_; // clients make and destroy buffers for every picture
     uint32_t last_ = 0;
 };
 

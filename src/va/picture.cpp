@@ -194,6 +194,8 @@ Status endPicture(Driver& driver, VAContextID contextId) {
     auto status = submit(driver, *context, *picture);
     if (!status.ok())
         picture->target->setDamaged(true);
+    for (auto& buffer : picture->buffers)
+        driver.spareBuffers.give(std::move(buffer));
     return status;
 }
 
