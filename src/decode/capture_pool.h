@@ -63,6 +63,8 @@ public:
     void reset();
 
 private:
+    // vb2 has an upper limit, 32 buffers on most kernels.
+    static bool isLimit(const Error& error) { return error.code == ENOBUFS || error.code == EINVAL; }
     Slot* find(const std::shared_ptr<Frame>& frame) const;
     Slot* findUnused(const std::shared_ptr<FrameMemory>& memory) const;
     Result<Slot*> grow();
@@ -82,10 +84,10 @@ Result<CapturePool::Slot*> CapturePool::bind(const std::shared_ptr<Frame>& frame
         auto grown = grow();
         if (grown)
             chosen = *grown;
-        else if (grown.error().kind == ErrorKind::OutOfMemory)
-            return grown; // of this moment
+        else if (isLimit(grown.error()))
+            full_ = true;
         else
-            full_ = true; // vb2 has an upper limit, 32 buffers on most kernels
+            return grown; // a fault of this moment
     }
     for (const auto& slot : slots_) {
         if (chosen)

@@ -388,7 +388,7 @@ bool Session::takeFinished(Lock& lock) {
         lastProgress_ = os::Clock::now();
         waiter_.wake();
     }
-    if (!any && !pending_.empty()) {
+    if (!any) {
         recover(lock, any.error().message.c_str());
         return true;
     }

@@ -125,8 +125,8 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
 bool Stream::continues(const codec::PictureInput& picture, const SurfaceLookup& lookup) const {
     const auto session = this->session();
     const PictureReferences references(session.get(), lookup, nullptr, {});
-    std::any nothing;
-    (void)decoder_.codec->build(picture, references, decoder_.controls, nothing);
+    std::any state = codecState_; // which is nobody's, while the stream has no context
+    (void)decoder_.codec->build(picture, references, decoder_.controls, state);
     return references.any();
 }
 
@@ -212,7 +212,7 @@ void Stream::conceal(Surface& target) {
     const auto session = this->session();
     const auto memory = session ? memoryFor(target, *session) : tl::unexpected(Error{});
     if (!memory)
-        return;
+        return target.refuse();
     const auto frame = std::make_shared<Frame>(*memory, session, timestampOf(++lastFrame_));
     frame->addDamage(Frame::forEver);
     if (const auto before = session->latest(nullptr)) {

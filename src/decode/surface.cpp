@@ -46,9 +46,16 @@ bool Surface::damaged() const {
     return damaged_.value_or(frame_ && frame_->damaged());
 }
 
-void Surface::setDamaged(bool damaged) {
+void Surface::mend() {
     const std::lock_guard lock(mutex_);
-    damaged_ = damaged;
+    damaged_ = false;
+}
+
+void Surface::refuse() {
+    std::shared_ptr<Frame> reference; // may end here, outside the lock
+    const std::lock_guard lock(mutex_);
+    damaged_ = true;
+    reference_.swap(reference);
 }
 
 Result<void> Surface::wait(os::Deadline deadline) {

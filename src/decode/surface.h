@@ -44,9 +44,10 @@ public:
     Result<void> wait(os::Deadline deadline);
     // Notices what the device has finished, without waiting.
     void poll();
-    // What the memory holds is good, as the client has written it, or is not what the client believes, as its next
-    // picture was refused. Until the next picture.
-    void setDamaged(bool damaged);
+    // The client has written a picture of its own into the memory: that is good.
+    void mend();
+    // Its next picture was refused: the memory does not hold what the client believes, and nobody can refer to it.
+    void refuse();
 
     // The memory that the client sees.
     Memory memory() const;

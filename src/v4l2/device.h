@@ -98,8 +98,8 @@ public:
         bool holdCapture; // the CAPTURE buffer stays with the device: more of this picture follows
     };
     Result<void> queueOutput(const OutputBuffer& buffer); // VIDIOC_QBUF, MMAP memory
-    // VIDIOC_PREPARE_BUF, DMABUF memory: maps what queueCapture() will queue at this index, and nothing else may be queued
-    // there before. ENOTTY where the driver does not have it.
+    // VIDIOC_PREPARE_BUF, DMABUF memory: maps what queueCapture() will queue at this index, and nothing else may be
+    // queued there before. ENOTTY where the driver does not have it.
     Result<void> prepareCapture(uint32_t index, std::span<const os::Piece> planes);
     // VIDIOC_QBUF, DMABUF memory: a dma-buf for each memory plane.
     Result<void> queueCapture(uint32_t index, std::span<const os::Piece> planes);
@@ -119,7 +119,8 @@ private:
     Device(os::UniqueFd fd, bool multiplanar) : fd_(std::move(fd)), multiplanar_(multiplanar) {}
     uint32_t bufferType(QueueType queue) const;
     v4l2_format toKernel(QueueType queue, const Format& format) const;
-    Result<void> giveCapture(unsigned long request, const char* name, uint32_t index, std::span<const os::Piece> planes);
+    Result<void> giveCapture(unsigned long request, const char* name, uint32_t index,
+                             std::span<const os::Piece> planes);
     Format fromKernel(const v4l2_format& format) const;
 
     os::UniqueFd fd_;

@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <map>
+#include <memory>
 #include <set>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/media.h>
 #include <sys/stat.h>
@@ -19,15 +20,16 @@ namespace v4l2_request::v4l2 {
 
 std::vector<std::string> listNodes(const std::string& prefix) {
     std::vector<std::pair<unsigned, std::string>> found;
-    std::error_code ignored; // no /dev at all is the same as an empty one
-    for (const auto& entry : std::filesystem::directory_iterator("/dev", ignored)) {
-        const std::string name = entry.path().filename();
+    // Not by std::filesystem: libstdc++ ends the process where its iterator finds no memory.
+    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/dev"), ::closedir);
+    while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
+        const std::string name = entry->d_name;
         unsigned number = 0;
         if (!name.starts_with(prefix))
             continue;
         const auto [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), number);
         if (error == std::errc() && end == name.data() + name.size())
-            found.emplace_back(number, entry.path());
+            found.emplace_back(number, "/dev/" + name);
     }
     std::sort(found.begin(), found.end());
     std::vector<std::string> paths;

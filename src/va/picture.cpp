@@ -193,7 +193,7 @@ Status endPicture(Driver& driver, VAContextID contextId) {
         return {VA_STATUS_ERROR_OPERATION_FAILED, "vaEndPicture without vaBeginPicture"};
     auto status = submit(driver, *context, *picture);
     if (!status.ok())
-        picture->target->setDamaged(true);
+        picture->target->refuse();
     for (auto& buffer : picture->buffers)
         driver.spareBuffers.give(std::move(buffer));
     return status;

@@ -200,7 +200,7 @@ Status putImage(Driver& driver, VASurfaceID surfaceId, VAImageID imageId, int so
                           sourceY, image.width, image.height, x, y, surface.width(), surface.height())};
     auto status = transfer.toSurface(*from, *to);
     if (status.ok())
-        transfer.surface().setDamaged(false);
+        transfer.surface().mend();
     return status;
 }
 
