@@ -73,6 +73,7 @@ WORDS = {
     'container-parameters': 'has parameter sets that only the container has, in its middle',
     'cr-restored-alone': 'loop restoration of Cr, and none of Cb (AV1)',
     'filter-not-coded': 'loop_filter_params() has nothing: lossless, intra block copy (AV1)',
+    'reserved-matrix': 'matrix_coefficients has a reserved value (AV1)',
     'key-shown-again': 'comes after a hidden key frame was shown, before the next shown key frame (AV1)',
     'sequence-goes-on': 'is no key frame, and has another sequence header than the frame before: of other operating parameters (AV1)',
     'damaged': 'software says that frames are damaged, or pictures before them are not there (of the stream)',

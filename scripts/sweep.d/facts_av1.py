@@ -10,6 +10,7 @@ import tempfile
 from picture import Picture
 
 KEY, INTER, INTRA_ONLY, SWITCH = range(4)
+LAST_MATRIX = 14  # MC_ICTCP; the rest is reserved (6.4.2)
 LINE = re.compile(r'\[trace_headers[^]]*\] (?:\d+ +(\S+) .*= (-?\d+)$|(\w[\w ]*)$)')
 
 
@@ -85,6 +86,7 @@ class Av1:
         facts |= {'intra'} if kind in (KEY, INTRA_ONLY) else {'inter'}
         facts |= set() if shown else {'hidden'}
         facts |= {'cr-restored-alone'} if header.get('lr_type[2]') and not header.get('lr_type[1]') else set()
+        facts |= {'reserved-matrix'} if header.get('matrix_coefficients', 0) > LAST_MATRIX else set()
         facts |= set() if 'loop_filter_sharpness' in header else {'filter-not-coded'}
         facts |= {'sequence-goes-on'} if changed else set()
         facts |= {'key-shown-again'} if self.shown_again else set()

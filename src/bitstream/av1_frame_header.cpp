@@ -17,13 +17,14 @@ using Layout = Av1HeaderLayout;
 // Every layout that is tried. Frame ids have the lengths that libaom gives them; others are not recognised.
 template <typename Function>
 void forEachLayout(Function&& function) {
-    constexpr uint8_t longestTime = 32;
+    constexpr unsigned longestTime = 32;
     for (const uint8_t idBits : {0, 15})
         for (const bool model : {false, true})
-            for (uint8_t time = 0; time <= (model ? longestTime : 0); ++time)
+            for (unsigned time = 0; time <= (model ? longestTime : 0); ++time)
                 for (const bool screen : {true, false})
                     for (const bool mv : {true, false})
-                        function(Layout{screen, mv, idBits, static_cast<uint8_t>(idBits ? 14 : 0), time, model});
+                        function(Layout{screen, mv, idBits, static_cast<uint8_t>(idBits ? 14 : 0),
+                                        static_cast<uint8_t>(time), model});
 }
 
 // ref_frame_idx (5.9.2). Of frame_refs_short_signaling only two are coded, the others follow from what the decoder has.

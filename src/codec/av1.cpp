@@ -93,7 +93,7 @@ std::optional<Prelude> decideUnsaved(const References& references, Av1State& sta
     const auto unsaved = std::exchange(state.unsaved, nullptr);
     if (!unsaved || std::ranges::find(map, unsaved->slot.timestamp) == map.end())
         return std::nullopt;
-    const auto slot = state.slots.free(map);
+    const auto slot = state.slots.findFree(map);
     if (!slot)
         return std::nullopt; // not with a map of eight
     const auto mask = static_cast<uint8_t>(1u << *slot);
@@ -195,7 +195,7 @@ std::optional<uint8_t> chooseSlots(const Frame& frame, const Av1Slots::Map& map,
         const uint8_t mask = state.slots.refresh(*flags, map);
         return mask || !*flags ? std::optional(mask) : std::nullopt;
     }
-    const auto slot = state.slots.free(map);
+    const auto slot = state.slots.findFree(map);
     return slot ? std::optional(static_cast<uint8_t>(1u << *slot)) : std::nullopt;
 }
 

@@ -37,7 +37,7 @@ bool Av1Slots::spare(size_t index, uint8_t taken, std::span<const std::optional<
     return !alive.empty() && std::ranges::none_of(alive, [&](const auto& entry) { return entry == timestamp; });
 }
 
-std::optional<size_t> Av1Slots::free(const Map& map) const {
+std::optional<size_t> Av1Slots::findFree(const Map& map) const {
     const std::span<const std::optional<uint64_t>> alive =
         namesNothing(map) ? std::span<const std::optional<uint64_t>>() : std::span(map);
     for (size_t i = 0; i < count; ++i)

@@ -31,7 +31,7 @@ public:
     std::optional<size_t> find(uint64_t timestamp, size_t preferred) const;
     // A slot whose picture the client does not name, or that another slot has as well. None if eight pictures are
     // alive, or if the map is empty: some clients send none with key frames.
-    std::optional<size_t> free(const Map& map) const;
+    std::optional<size_t> findFree(const Map& map) const;
     // The slots for a frame that goes into these slots of the client's map, one at least unless there are none.
     uint8_t refresh(uint8_t flags, const Map& map) const;
 

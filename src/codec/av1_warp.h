@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
@@ -24,7 +23,9 @@ inline bool isAv1WarpValid(std::span<const int32_t, 6> params) {
     };
     // resolve divisor (7.11.3.7); Div_Lut[f] is 2^22 / (256 + f), rounded.
     const auto divisor = static_cast<uint32_t>(params[2]);
-    const auto log2 = static_cast<unsigned>(std::bit_width(divisor)) - 1;
+    unsigned log2 = 0; // FloorLog2()
+    while (divisor >> (log2 + 1) != 0)
+        ++log2;
     const int64_t rest = divisor - (int64_t{1} << log2);
     const int64_t fraction = log2 > 8 ? roundSigned(rest, log2 - 8) : rest << (8 - log2);
     const unsigned shift = log2 + 14;

@@ -119,7 +119,7 @@ class Info(InTheGuest):
         self.assertIn('video decoder', [each['function'] for each in report['media_devices']['/dev/media0']['entities']])
         (menu,) = [value for name, value in node['controls'].items() if name.endswith('H264 Decode Mode')]
         self.assertRegex(menu, r'Slice-Based\*? \| Frame-Based\*?')
-        self.assertTrue(any('AV1F (not known to this driver)' == each for each in node['output_formats']))
+        self.assertTrue(any('SFWH (not known to this driver)' == each for each in node['output_formats']))
 
     def test_daedalus(self):
         report, _ = self.report('daedalus')
