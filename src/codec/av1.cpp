@@ -250,6 +250,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     job.bitstream = std::move(frame->tiles.bitstream);
 
     const Av1Slots::Slot slot{.timestamp = references.names().picture, .orderHint = frame->picture.order_hint};
+    submission.undecided = !mask;
     if (mask)
         state.slots.store(*mask, slot);
     else

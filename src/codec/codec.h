@@ -143,6 +143,8 @@ struct Submission {
 
     // Goes to the device right before the jobs.
     std::optional<Prelude> prelude;
+    // The next submission may have it decoded again: what it refers to has to stay until then.
+    bool undecided = false;
     // Film grain: the surface that shows the picture; the target is what later pictures refer to.
     VASurfaceID display = VA_INVALID_SURFACE;
     // The device applies no film grain: it writes the target, and the display surface shows the same.

@@ -90,8 +90,11 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
                          .jobs = {&submission->prelude->job, 1}});
     }
     auto refersTo = references.take(submission->predictedFrom);
-    if (submission->prelude)
-        works.front().references = refersTo;
+    if (submission->prelude) {
+        works.front().references = undecided_;
+        works.front().references.insert(works.front().references.end(), refersTo.begin(), refersTo.end());
+    }
+    auto undecided = submission->undecided ? refersTo : std::vector<Reference>();
     auto frame = submission->secondField ? firstField_.lock() : nullptr;
     if (!frame || frame != shownBefore || !session->holds(frame)) {
         auto memory = memoryFor(shown, *session);
@@ -112,6 +115,7 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
 
     lastFrame_ += 2;
     codecState_ = std::move(state);
+    undecided_ = std::move(undecided);
     firstField_ = submission->firstField ? frame : nullptr;
     if (replayed)
         if (const auto surface = lookup(submission->prelude->surface))

@@ -52,7 +52,8 @@ private:
 
     // The decoding thread's alone.
     std::any codecState_;
-    std::weak_ptr<Frame> firstField_; // of the picture that was submitted last, if its second is to come
+    std::vector<Reference> undecided_; // of the last picture, if it may be decoded again
+    std::weak_ptr<Frame> firstField_;  // of the picture that was submitted last, if its second is to come
     uint64_t lastFrame_ = 0;
     unsigned failures_ = 0; // pictures in a row that could not be submitted
 

@@ -48,27 +48,48 @@ decode::StreamFormat streamFormat(const decode::Decoder& decoder, const PixelFor
 
 } // namespace
 
-std::optional<Layout> Driver::surfaceLayout(const PixelFormat& format, uint32_t width, uint32_t height) {
-    const decode::Decoder* decoder = isForSurfaces(format) ? decoderFor(format, width, height) : nullptr;
-    if (!decoder)
-        return std::nullopt;
-    const LayoutQuestion question{decoder, &format, width, height};
+std::optional<Layout> Driver::layoutOf(const decode::Decoder& decoder, const PixelFormat& format, uint32_t width,
+                                       uint32_t height) const {
+    const LayoutQuestion question{&decoder, &format, width, height};
     {
         const std::lock_guard lock(mutex_);
-        if (lastLayout_.question == question)
-            return lastLayout_.answer;
+        if (const auto known = layouts_.find(question); known != layouts_.end())
+            return known->second;
     }
-    const auto layout = decode::layoutFor(*decoder, streamFormat(*decoder, format, width, height));
+    const auto layout = decode::layoutFor(decoder, streamFormat(decoder, format, width, height));
     const auto answer = layout && layout->format == &format ? std::optional(*layout) : std::nullopt;
     const std::lock_guard lock(mutex_); // not while the device is asked
-    lastLayout_ = {question, answer};
-    return answer;
+    constexpr size_t most = 64;
+    if (layouts_.size() >= most)
+        layouts_.clear();
+    return layouts_[question] = answer;
+}
+
+std::optional<Layout> Driver::surfaceLayout(const PixelFormat& format, uint32_t width, uint32_t height) {
+    const decode::Decoder* decoder = isForSurfaces(format) ? decoderFor(format, width, height) : nullptr;
+    return decoder ? layoutOf(*decoder, format, width, height) : std::nullopt;
+}
+
+const decode::Decoder* Driver::memoryDecoderFor(const PixelFormat& format, uint32_t width, uint32_t height) const {
+    const decode::Decoder* best = decoderFor(format, width, height);
+    auto layout = best ? layoutOf(*best, format, width, height) : std::nullopt;
+    if (!layout)
+        return best;
+    for (const decode::Decoder& decoder : decoders) {
+        if (width > decoder.sizes.maxWidth || height > decoder.sizes.maxHeight)
+            continue;
+        if (const auto other = layoutOf(decoder, format, width, height); other && other->serves(*layout)) {
+            best = &decoder;
+            layout = other;
+        }
+    }
+    return best;
 }
 
 Result<std::shared_ptr<decode::FrameMemory>> Driver::memoryOf(decode::Surface& surface) const {
     if (auto memory = surface.memory())
         return memory;
-    const decode::Decoder* decoder = decoderFor(surface.format(), surface.width(), surface.height());
+    const decode::Decoder* decoder = memoryDecoderFor(surface.format(), surface.width(), surface.height());
     if (!decoder) // va.h wants VA_STATUS_ERROR_OPERATION_FAILED where an image cannot be derived
         return fail(ErrorKind::Device, strprintf("no decoder writes %s of %ux%u", surface.format().name,
                                                  surface.width(), surface.height()));

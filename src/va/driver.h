@@ -4,9 +4,11 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include <va/va.h>
@@ -100,6 +102,9 @@ struct Driver {
     // The decoder for surfaces that no picture was decoded into yet: that of the config or context that was made last,
     // as clients make these first, or any other that writes the format and whose sizes hold them.
     const decode::Decoder* decoderFor(const PixelFormat& format, uint32_t width, uint32_t height) const;
+    // The same for memory, as the stream may be of another codec: of those that lay out the picture alike, the one that
+    // keeps most behind it.
+    const decode::Decoder* memoryDecoderFor(const PixelFormat& format, uint32_t width, uint32_t height) const;
     // Whether any decoder writes pictures of this format.
     bool writes(const PixelFormat& format) const { return decoderFor(format, 0, 0) != nullptr; }
     // A config or context of this decoder was made. Whether it still exists does not count: FFmpeg destroys a config,
@@ -136,17 +141,13 @@ struct Driver {
 
 private:
     std::atomic<const decode::Decoder*> recent_ = nullptr; // among the decoders
-    std::mutex mutex_;
-    struct LayoutQuestion {
-        const decode::Decoder* decoder = nullptr;
-        const PixelFormat* format = nullptr;
-        uint32_t width = 0, height = 0;
-        bool operator==(const LayoutQuestion&) const = default;
-    };
-    struct { // clients make an image for every picture
-        LayoutQuestion question;
-        std::optional<Layout> answer;
-    } lastLayout_;
+    mutable std::mutex mutex_;
+    // How a decoder lays out pictures of this format and size, if it writes the format as it is. Asked once.
+    std::optional<Layout> layoutOf(const decode::Decoder& decoder, const PixelFormat& format, uint32_t width,
+                                   uint32_t height) const;
+
+    using LayoutQuestion = std::tuple<const decode::Decoder*, const PixelFormat*, uint32_t, uint32_t>;
+    mutable std::map<LayoutQuestion, std::optional<Layout>> layouts_; // clients make an image for every picture
     std::vector<std::shared_ptr<decode::Stream>> parked_;
 };
 
