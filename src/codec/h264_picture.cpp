@@ -162,8 +162,10 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
     const auto firstMb = [](const ParsedSlice& slice) { return slice.header.firstMbInSlice; };
     if (!std::ranges::is_sorted(picture.slices, {}, firstMb))
         std::ranges::stable_sort(picture.slices, {}, firstMb);
-    const auto repeated = std::ranges::unique(picture.slices, {}, firstMb);
-    picture.slices.erase(repeated.begin(), repeated.end());
+    const auto repeated =
+        std::unique(picture.slices.begin(), picture.slices.end(),
+                    [&](const ParsedSlice& a, const ParsedSlice& b) { return firstMb(a) == firstMb(b); });
+    picture.slices.erase(repeated, picture.slices.end());
     picture.incomplete = picture.incomplete || picture.header().firstMbInSlice != 0;
     return {};
 }

@@ -147,9 +147,10 @@ Result<Slices> readSlices(const PictureInput& input, const VAPictureParameterBuf
                     "MPEG-2: the picture has no slices");
     if (!std::ranges::is_sorted(slices.data, {}, rowOf))
         std::ranges::stable_sort(slices.data, {}, rowOf);
-    const auto repeated = std::ranges::unique(
-        slices.data, [](Bytes a, Bytes b) { return rowOf(a) == rowOf(b) && std::ranges::equal(a, b); });
-    slices.data.erase(repeated.begin(), repeated.end());
+    const auto repeated = std::unique(slices.data.begin(), slices.data.end(), [](Bytes a, Bytes b) {
+        return rowOf(a) == rowOf(b) && std::ranges::equal(a, b);
+    });
+    slices.data.erase(repeated, slices.data.end());
     slices.lastRow = rowOf(slices.data.back());
     slices.incomplete = slices.incomplete || rowOf(slices.data.front()) != 0;
     return slices;

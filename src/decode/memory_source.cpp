@@ -2,11 +2,11 @@
 #include "decode/memory_source.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include <fcntl.h>
 #include <linux/dma-heap.h>
 
+#include "os/folder.h"
 #include "os/mapping.h"
 #include "util/log.h"
 #include "v4l2/ioctl.h"
@@ -20,14 +20,11 @@ constexpr const char* folder = "/dev/dma_heap/";
 // Scattered memory is what devices with an IOMMU take, and there is plenty of it. All other heaps are contiguous
 // regions, under as many names as there are boards: default_cma_region, linux,cma, reserved.
 std::vector<std::string> heapsInOrder() {
-    std::vector<std::string> names;
-    std::error_code ignored; // no folder is the same as an empty one
-    for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
-        names.push_back(entry.path().filename());
+    std::vector<std::string> names = os::namesIn(folder);
     // What is not cached is no better than the device's own buffers. (Vendors' kernels have such heaps.)
     std::erase_if(names, [](const std::string& name) { return name.find("uncached") != std::string::npos; });
     std::ranges::sort(names);
-    std::ranges::stable_partition(names, [](const std::string& name) { return name == "system"; });
+    std::stable_partition(names.begin(), names.end(), [](const std::string& name) { return name == "system"; });
     return names;
 }
 

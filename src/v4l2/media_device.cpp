@@ -4,15 +4,14 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
-#include <memory>
 #include <set>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/media.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "os/folder.h"
 #include "util/log.h"
 #include "v4l2/ioctl.h"
 
@@ -20,10 +19,7 @@ namespace v4l2_request::v4l2 {
 
 std::vector<std::string> listNodes(const std::string& prefix) {
     std::vector<std::pair<unsigned, std::string>> found;
-    // Not by std::filesystem: libstdc++ ends the process where its iterator finds no memory.
-    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/dev"), ::closedir);
-    while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
-        const std::string name = entry->d_name;
+    for (const std::string& name : os::namesIn("/dev")) {
         unsigned number = 0;
         if (!name.starts_with(prefix))
             continue;

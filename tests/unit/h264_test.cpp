@@ -787,7 +787,7 @@ TEST_F(H264, RefusedSlices) {
         return submission ? std::nullopt : std::optional(submission.error().kind);
     };
     EXPECT_EQ(kind({}), ErrorKind::InvalidParameter) << "none";
-    EXPECT_EQ(kind({Header{.firstMb = 396}}), ErrorKind::InvalidParameter) << "beyond the picture";
+    EXPECT_EQ(kind({Header{.firstMb = 396}}), ErrorKind::Decoding) << "beyond the picture";
     EXPECT_EQ(kind({Header{}, Header{.firstMb = 9, .pps = 300}, Header{.firstMb = 20}}), std::nullopt);
     EXPECT_EQ(kind({Header{}, Header{.firstMb = 9, .pps = 1}}), std::nullopt) << "another PPS whose headers are alike";
 

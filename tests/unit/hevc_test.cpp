@@ -311,7 +311,7 @@ TEST_F(Hevc, FewerLongTermPicturesThanTheHeaderUsesAreRefused) {
     const auto longTerm = BitWriter().ue(1).bits(7, 8).bits(1, 1).bits(0, 1);
     const auto built = build(picture, {{.sliceType = P, .pocLsb = 20, .longTerm = longTerm}});
     ASSERT_FALSE(built);
-    EXPECT_EQ(built.error().kind, ErrorKind::InvalidParameter);
+    EXPECT_EQ(built.error().kind, ErrorKind::Decoding);
 }
 
 // A picture that decoding never reached: not listed where it is not used, replaced by the closest one where it is.
@@ -341,7 +341,7 @@ TEST_F(Hevc, MissingReferences) {
               1);
     const auto nothing = build(parameters(20), {{.sliceType = P, .pocLsb = 20}});
     ASSERT_FALSE(nothing);
-    EXPECT_EQ(nothing.error().kind, ErrorKind::InvalidParameter);
+    EXPECT_EQ(nothing.error().kind, ErrorKind::Decoding);
 }
 
 // The picture decoded last stands in where none of the set is there.
@@ -800,8 +800,10 @@ TEST_F(Hevc, ContradictionsAreInvalid) {
     constexpr ErrorKind invalid = ErrorKind::InvalidParameter;
     constexpr ErrorKind unsupported = ErrorKind::Unsupported;
     EXPECT_EQ(kind(parameters(), {}), invalid);
-    EXPECT_EQ(kind(parameters(20), {{.pocLsb = 21}}), invalid) << "order count";
-    EXPECT_EQ(kind(parameters(), {{.type = idrWRadl, .address = 5, .dependent = true}}), invalid);
+    // Slices that make no sense are the stream's, not the client's.
+    constexpr ErrorKind damaged = ErrorKind::Decoding;
+    EXPECT_EQ(kind(parameters(20), {{.pocLsb = 21}}), damaged) << "order count";
+    EXPECT_EQ(kind(parameters(), {{.type = idrWRadl, .address = 5, .dependent = true}}), damaged);
     EXPECT_EQ(kind(changed([](auto& p) { p.pic_width_in_luma_samples = 412; }), idr), invalid);
     EXPECT_EQ(kind(changed([](auto& p) { p.pic_height_in_luma_samples = 480; }), idr), invalid) << "context";
     EXPECT_EQ(kind(changed([](auto& p) { p.log2_diff_max_min_luma_coding_block_size = 4; }), idr), invalid);
@@ -814,7 +816,7 @@ TEST_F(Hevc, ContradictionsAreInvalid) {
     EXPECT_EQ(kind(changed([](auto& p) { p.num_ref_idx_l0_default_active_minus1 = 15; }), idr), invalid);
     EXPECT_EQ(kind(changed([](auto& p) { p.init_qp_minus26 = 26; }), idr), invalid);
     byteOffsetError = 1;
-    EXPECT_EQ(kind(parameters(), idr), invalid) << "slice_data_byte_offset";
+    EXPECT_EQ(kind(parameters(), idr), damaged) << "slice_data_byte_offset";
 }
 
 TEST_F(Hevc, ExtensionsAreRefused) {
