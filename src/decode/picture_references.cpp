@@ -31,6 +31,11 @@ std::optional<uint64_t> PictureReferences::latest() const {
     return timestamp;
 }
 
+bool PictureReferences::any() const {
+    return std::ranges::any_of(
+        found_, [](VASurfaceID id) { return id != VA_INVALID_SURFACE; }, &Reference::surface);
+}
+
 std::vector<Reference> PictureReferences::take(std::span<const VASurfaceID> predictedFrom) {
     for (Reference& reference : found_)
         reference.predictedFrom |= std::ranges::find(predictedFrom, reference.surface) != predictedFrom.end();

@@ -26,7 +26,8 @@ public:
     std::optional<uint64_t> latest() const override;
     Names names() const override { return names_; }
 
-    bool any() const { return !found_.empty(); }
+    // Whether anything was found that the client named; what stands in does not count.
+    bool any() const;
     // What was asked for and found. The pictures of these surfaces pass their damage on.
     std::vector<Reference> take(std::span<const VASurfaceID> predictedFrom);
 

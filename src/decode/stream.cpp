@@ -130,8 +130,9 @@ bool Stream::continues(const codec::PictureInput& picture, const SurfaceLookup& 
     const auto session = this->session();
     const PictureReferences references(session.get(), lookup, nullptr, {});
     std::any state = codecState_; // which is nobody's, while the stream has no context
-    (void)decoder_.codec->build(picture, references, decoder_.controls, state);
-    return references.any();
+    const auto built = decoder_.codec->build(picture, references, decoder_.controls, state);
+    // A second field of its own needs no other picture than the first of its frame.
+    return references.any() || (built && built->secondField && references.timestamp(picture.target));
 }
 
 // A session lasts until a picture needs other buffers: another coded size or depth, or memory that is promised and laid

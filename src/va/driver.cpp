@@ -113,6 +113,7 @@ Driver::promisedMemoryOf(decode::Surface& surface, const std::function<Status(co
 
 std::shared_ptr<decode::Stream> Driver::takeStream(const decode::Decoder& decoder, const codec::PictureInput& picture) {
     const auto lookup = [this](VASurfaceID id) { return surfaces.find(id); };
+    const std::lock_guard choosing(choosing_);
     std::vector<std::shared_ptr<decode::Stream>> candidates;
     {
         const std::lock_guard lock(mutex_);
@@ -122,7 +123,7 @@ std::shared_ptr<decode::Stream> Driver::takeStream(const decode::Decoder& decode
         if (&stream->decoder() != &decoder || !stream->continues(picture, lookup))
             continue;
         const std::lock_guard lock(mutex_);
-        if (std::erase(parked_, stream)) // or another context was faster
+        if (std::erase(parked_, stream)) // or its last surface was destroyed
             return stream;
     }
     return std::make_shared<decode::Stream>(decoder, log);

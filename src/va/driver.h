@@ -148,6 +148,7 @@ private:
 
     using LayoutQuestion = std::tuple<const decode::Decoder*, const PixelFormat*, uint32_t, uint32_t>;
     mutable std::map<LayoutQuestion, std::optional<Layout>> layouts_; // clients make an image for every picture
+    std::mutex choosing_; // of a parked stream: who was not chosen may be asked by one context at a time
     std::vector<std::shared_ptr<decode::Stream>> parked_;
 };
 
