@@ -100,12 +100,12 @@ Result<void> Av1Slots::check(const Job& job, const Av1Controls& controls, const 
     if (controls.intra())
         return {};
     for (size_t i = 0; i < V4L2_AV1_REFS_PER_FRAME; ++i) {
-        const int index = frame.ref_frame_idx[i];
-        if (index < 0 || index > 7)
-            return fail(EINVAL, "AV1_FRAME.ref_frame_idx[%zu] is %d", i, index);
+        const unsigned index = static_cast<uint8_t>(frame.ref_frame_idx[i]);
+        if (index > 7)
+            return fail(EINVAL, "AV1_FRAME.ref_frame_idx[%zu] is %u", i, index);
         const Av1Slot& slot = of(controls, i);
         if (!slot.timestamp || !slot.decoded)
-            return fail(EIO, "AV1_FRAME.ref_frame_idx[%zu] names slot %d, in which there is no decoded frame", i,
+            return fail(EIO, "AV1_FRAME.ref_frame_idx[%zu] names slot %u, in which there is no decoded frame", i,
                         index);
         if (auto held =
                 holds.check(job, *slot.timestamp, "AV1_FRAME.reference_frame_ts[" + std::to_string(index) + ']');

@@ -107,12 +107,12 @@ Grid gridOf(const Av1Controls& controls) {
 }
 
 Result<unsigned> writeUniformGrid(BitWriter& writer, Grid& grid) {
-    const auto columns = grid.columns.uniformLog2();
+    auto columns = grid.columns.uniformLog2();
     if (!columns)
         return columns;
     grid.columns.writeUniform(writer, *columns);
     grid.rows.minLog2 = grid.minLog2Tiles > *columns ? grid.minLog2Tiles - *columns : 0;
-    const auto rows = grid.rows.uniformLog2();
+    auto rows = grid.rows.uniformLog2();
     if (!rows)
         return rows;
     grid.rows.writeUniform(writer, *rows);

@@ -31,7 +31,7 @@ public:
     Result<void> decode(const Job& job, std::span<const uint8_t> payload, PictureSink& sink) final {
         if (pending_ && pending_->timestamp != job.timestamp())
             (void)finishPending(sink); // Its last job never came; it may still be a reference.
-        const auto collected = collect(job, payload, sink);
+        auto collected = collect(job, payload, sink);
         // Others may come, also after a slice that was not taken.
         if (job.holdsCapture() && (!pending_ || isOpen(*pending_)))
             return collected;

@@ -148,12 +148,12 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
         if (read && !redundant && header.picParameterSetId != picture.header().picParameterSetId &&
             header.bitSize != parsed.parameters.slice_data_bit_offset)
             return fail(ErrorKind::Unsupported, "H.264: slices of one picture use different parameter sets");
+        if (!read || redundant)
+            picture.slices.pop_back();
         if (!read) {
             picture.incomplete = true;
             fault = fault.value_or(std::move(read).error());
         }
-        if (!read || redundant)
-            picture.slices.pop_back();
     }
     if (picture.slices.empty() && fault)
         return tl::unexpected(damagedPicture(std::move(*fault)));

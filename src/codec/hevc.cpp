@@ -392,7 +392,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     for (size_t first = 0; first < slices.size(); first += perJob) {
         // Every job carries all controls: one that fails cannot leave the next with those of another picture.
         Job& job = submission.jobs.emplace_back();
-        job.controls = first + perJob < slices.size() ? pictureControls : std::move(pictureControls);
+        job.controls = pictureControls;
         if (auto added = addSlices(*picture, slices.subspan(first, perJob), startCodes, *dpb, device, job); !added)
             return tl::unexpected(added.error());
     }

@@ -316,7 +316,7 @@ Result<Submission> build(const PictureInput& input, const References& references
         job.bitstream.append(frame->tagBytes);
     job.bitstream.append(frame->data);
 
-    keepState(keptState, std::move(state));
+    keepState(keptState, state);
     return submission;
 }
 

@@ -300,7 +300,7 @@ Result<Submission> build(const PictureInput& input, const References& references
 
     state.width = frame->header.width;
     state.height = frame->header.height;
-    keepState(keptState, std::move(state));
+    keepState(keptState, state);
     return submission;
 }
 

@@ -90,7 +90,7 @@ MemorySource::Report MemorySource::report() const {
     Report report{.heap = last_, .refusals = {}};
     for (const auto& [path, fault] : heaps_)
         if (!fault.empty())
-            report.refusals.push_back(path + ": " + fault);
+            report.refusals.push_back(strprintf("%s: %s", path.c_str(), fault.c_str()));
     return report;
 }
 

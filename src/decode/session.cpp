@@ -469,8 +469,8 @@ void Session::recover(Lock& lock, const char* why) noexcept {
     const auto before = capture_.latest([](const Frame& frame) { return !frame.pending(); });
     epoch_++;
     held_ = nullptr;
-    const auto outputOff = device_.streamOff(v4l2::QueueType::Output);
-    const auto captureOff = device_.streamOff(v4l2::QueueType::Capture);
+    auto outputOff = device_.streamOff(v4l2::QueueType::Output);
+    auto captureOff = device_.streamOff(v4l2::QueueType::Capture);
     output_.reset();
     capture_.reset();
     const auto restarted = outputOff.and_then([&] { return captureOff; })

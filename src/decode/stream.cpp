@@ -175,7 +175,8 @@ Result<void> Stream::openSession(const codec::Submission& submission, const Surf
 // whose picture is often still a reference of one that is being decoded.
 Result<Stream::Memory> Stream::memoryFor(Surface& surface, Session& session) {
     const Layout& layout = session.layout();
-    const auto promised = surface.promisedMemory(), memory = promised ? promised : surface.memory();
+    auto promised = surface.promisedMemory();
+    auto memory = promised ? promised : surface.memory();
     const auto frame = surface.frame();
     const bool serves = memory && memory->layout().serves(layout);
     const auto before = frame && frame->memory() == memory ? frame->session() : nullptr;
