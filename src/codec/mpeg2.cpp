@@ -112,12 +112,6 @@ uint32_t mostRows(const VAPictureParameterBufferMPEG2& picture) {
     return isFieldPicture(picture) ? frameRows / 2 : frameRows;
 }
 
-// 6.3.3: an interlaced frame has an even number of rows, which may be one more than its lines fill.
-uint32_t codedHeight(const VAPictureParameterBufferMPEG2& picture, bool interlaced) {
-    const uint32_t even = (picture.vertical_size + 31u) / 32u * 32;
-    return interlaced && even >= picture.vertical_size + 16u ? even : picture.vertical_size;
-}
-
 // The slices in the order of their rows: in a picture that is not damaged they are. One that came twice is one, and one
 // that is none of this picture is left out.
 struct Slices {
@@ -353,7 +347,7 @@ Result<Submission> build(const PictureInput& input, const References& references
         .firstField = opensFrame,
         .secondField = secondField,
         .codedWidth = picture.horizontal_size,
-        .codedHeight = codedHeight(picture, state.interlacedSequence),
+        .codedHeight = picture.vertical_size,
         .damaged = halfMissing || slices->incomplete,
     };
     const auto timestamps = findReferences(input, picture, references, secondField, submission);
