@@ -366,7 +366,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     for (const ParsedSlice& slice : picture->slices) {
         // Every job carries all controls: one that fails cannot leave the next with those of another picture.
         if (sliceBased || submission.jobs.empty())
-            submission.jobs.emplace_back().controls = sliceBased ? pictureControls : std::move(pictureControls);
+            submission.jobs.emplace_back().controls = pictureControls;
         Job& job = submission.jobs.back();
         appendSlice(slice, startCodes, job.bitstream);
         if (!sliceBased)

@@ -15,7 +15,6 @@ namespace v4l2_request::codec::hevc {
 
 namespace {
 
-using bitstream::HevcLongTermEntry;
 using bitstream::HevcSliceContext;
 using bitstream::HevcSliceHeader;
 using bitstream::HevcSliceType;

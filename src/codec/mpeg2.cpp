@@ -361,7 +361,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     // What follows is another sequence.
     if (slices->endsSequence)
         state = {.openField = state.openField, .openParity = state.openParity};
-    keepState(keptState, std::move(state));
+    keepState(keptState, state);
     return submission;
 }
 
