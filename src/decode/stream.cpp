@@ -55,7 +55,8 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
     }
     constexpr unsigned mostFailures = 3; // in a row: the device does not come back
     const Error& error = submitted.error();
-    if (!isDamage(error) || lastFrame_ == 0 || (error.kind != ErrorKind::Decoding && ++failures_ >= mostFailures))
+    const bool ofTheStream = error.kind == ErrorKind::Decoding; // and never the device's
+    if (!isDamage(error) || (!ofTheStream && (lastFrame_ == 0 || ++failures_ >= mostFailures)))
         return submitted;
     log_.info(strprintf("%s: a picture is concealed: %s", decoder_.codec->name, submitted.error().message.c_str()));
     conceal(*target);
