@@ -187,7 +187,7 @@ class Probe(typing.NamedTuple):
 
 VENDOR = r'Driver version: V4L2 stateless decoders \('  # lists of other projects name it: docs/releasing.md
 PROFILES = ('MPEG2Simple', 'MPEG2Main', 'H264ConstrainedBaseline', 'H264Main', 'H264High', 'HEVCMain', 'VP8Version0_3',
-            'VP9Profile0')
+            'VP9Profile0', 'AV1Profile0')
 PROBES = (
     Probe('vainfo', 'vainfo', 'profiles', ('vainfo', '--display', 'drm', '--device', NODE),
           tuple(rf'VAProfile{profile} *:\s*VAEntrypointVLD' for profile in PROFILES) + (VENDOR,)),
@@ -195,5 +195,5 @@ PROBES = (
           tuple(rf'VAProfile{profile}/VAEntrypointVLD' for profile in PROFILES) + ('VA_RT_FORMAT_YUV420',)),
     # Its codecs are bits, of Firefox 153: 16 H.264, 64 VP8, 256 VP9, 1024 AV1, 4096 HEVC.
     Probe('Firefox', 'firefox-esr', 'vaapitest', ('/usr/lib/firefox-esr/vaapitest', '--drm', NODE),
-          (r'VAAPI_SUPPORTED\nTRUE', r'VAAPI_HWCODECS\n4432\b'), userlands=('forky',)),
+          (r'VAAPI_SUPPORTED\nTRUE', r'VAAPI_HWCODECS\n5456\b'), userlands=('forky',)),
 )
