@@ -80,6 +80,8 @@ void Parser::uncompressedHeader() {
     header_.profile = static_cast<uint8_t>(byte(1) << 1 | low);
     if (header_.profile != 0 && header_.profile != 2)
         return problem(ErrorKind::Unsupported, "VP9: only profiles 0 and 2 (4:2:0) are supported");
+    // Not kept from the key frame: a stream that is joined in the middle has none. colorConfig() refuses 12 bits.
+    header_.bitDepth = header_.profile == 0 ? 8 : 10;
     header_.showExistingFrame = reader_.flag();
     if (header_.showExistingFrame)
         return problem(ErrorKind::InvalidParameter, "VP9: a frame with show_existing_frame has nothing to decode");
@@ -94,7 +96,6 @@ void Parser::uncompressedHeader() {
         header_.intraOnly ? intraOnlyFrame() : interFrame();
     }
     header_.fullColorRange = state_.fullColorRange;
-    header_.bitDepth = state_.bitDepth;
     header_.frameParallelDecoding = true;
     if (!header_.errorResilient) {
         header_.refreshFrameContext = reader_.flag();
@@ -127,8 +128,6 @@ void Parser::intraOnlyFrame() {
     sync();
     if (header_.profile > 0)
         colorConfig();
-    else
-        state_.bitDepth = 8;
     header_.refreshFrameFlags = byte(8);
     frameSize();
     renderSize();
@@ -153,12 +152,8 @@ void Parser::sync() {
 
 // 6.2.2, for profile 0
 void Parser::colorConfig() {
-    state_.bitDepth = 8;
-    if (header_.profile >= 2) {
-        if (reader_.flag())
-            return problem(ErrorKind::Unsupported, "VP9: 12 bits per sample are not supported");
-        state_.bitDepth = 10;
-    }
+    if (header_.profile >= 2 && reader_.flag()) // ten_or_twelve_bit
+        return problem(ErrorKind::Unsupported, "VP9: 12 bits per sample are not supported");
     if (reader_.bits(3) == colorSpaceRgb)
         return problem(ErrorKind::InvalidParameter, "VP9: RGB is not allowed in this profile");
     state_.fullColorRange = reader_.flag();

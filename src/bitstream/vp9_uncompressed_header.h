@@ -37,7 +37,6 @@ struct Vp9HeaderState {
     std::array<uint8_t, 7> segmentationTreeProbs{}; // zero until a frame has some
     std::array<uint8_t, 3> segmentationPredProbs{};
     bool fullColorRange = false;
-    uint8_t bitDepth = 8;
 };
 
 struct Vp9UncompressedHeader {

@@ -286,6 +286,8 @@ Result<Submission> build(const PictureInput& input, const References& references
         return tl::unexpected(frame.error());
     if (frame->header.profile != (input.profile == VAProfileVP9Profile2 ? 2 : 0))
         return fail(ErrorKind::Unsupported, "VP9: the frame has another profile than the client chose");
+    if (frame->picture.bit_depth > 10) // only intra frames code it
+        return fail(ErrorKind::Unsupported, "VP9: 12 bits per sample are not supported");
     v4l2_ctrl_vp9_frame control = fillFrame(*frame);
     Submission submission{
         .codedWidth = frame->header.width, .codedHeight = frame->header.height, .bitDepth = frame->header.bitDepth};

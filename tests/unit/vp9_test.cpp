@@ -140,6 +140,7 @@ protected:
         VADecPictureParameterBufferVP9 picture{};
         picture.frame_width = static_cast<uint16_t>(frameWidth);
         picture.frame_height = height;
+        picture.bit_depth = bitDepth;
         std::ranges::copy(surfaces, picture.reference_frames);
         client.picture(picture);
         auto data = header.encode(compressed.size());
@@ -157,6 +158,7 @@ protected:
     }
 
     VAProfile vaProfile = VAProfileVP9Profile0;
+    uint8_t bitDepth = 0; // some clients leave it so
     // Whatever their number: tiles of one byte, and a last one with the rest.
     std::vector<uint8_t> tiles{0, 0, 0, 1, 0x2a, 0, 0, 0, 1, 0x2a, 0, 0, 0, 1, 0x2a, 0, 0, 0, 1, 0x2a};
     std::deque<test::Client> clients;
@@ -414,7 +416,7 @@ TEST_F(Vp9, LosslessFramesHaveNoTxMode) {
     EXPECT_EQ(control.coef[0][0][0][0][0][0], 7); // inv_map_table[0]
 }
 
-// 7.2: the depth is that of the last frame that said one, and an intra-only frame of profile 0 says 8.
+// 7.2: profile 0 has 8 bits, profile 2 has 10 or 12; VA-API says which. Also where the stream is joined at an inter frame.
 TEST_F(Vp9, TenBits) {
     const auto depth = [&](const Header& header) {
         vaProfile = header.profile == 2 ? VAProfileVP9Profile2 : VAProfileVP9Profile0;
@@ -426,6 +428,7 @@ TEST_F(Vp9, TenBits) {
         EXPECT_EQ(control.frame_width_minus_1, width - 1) << "read from where it is";
         return control.bit_depth;
     };
+    EXPECT_EQ(depth({.kind = Header::Inter, .profile = 2}), 10);
     EXPECT_EQ(depth({}), 8);
     EXPECT_EQ(depth({.profile = 2}), 10);
     EXPECT_EQ(depth({.kind = Header::Inter, .profile = 2}), 10);
@@ -471,6 +474,9 @@ TEST_F(Vp9, RefusesWhatItCannotDecode) {
     EXPECT_EQ(kind({.profile = 2}), ErrorKind::Unsupported) << "the client chose profile 0";
     vaProfile = VAProfileVP9Profile2;
     EXPECT_EQ(kind({.profile = 2, .twelveBits = true}), ErrorKind::Unsupported);
+    bitDepth = 12;
+    EXPECT_EQ(kind({.kind = Header::Inter, .profile = 2}), ErrorKind::Unsupported);
+    bitDepth = 0;
     EXPECT_EQ(kind({}), ErrorKind::Unsupported) << "the client chose profile 2";
     vaProfile = VAProfileVP9Profile0;
     EXPECT_EQ(kind({.codedWidth = 300}), ErrorKind::Decoding);
