@@ -95,21 +95,27 @@ Result<std::shared_ptr<Session>> Session::open(const Decoder& decoder, const Str
                        .and_then([&] { return session->device_.streamOn(v4l2::QueueType::Capture); });
     if (!started)
         return tl::unexpected(std::move(started).error());
+    if (session->observer_)
+        session->number_ = session->observer_->opened(decoder, wanted, *formats, bitstream);
     return session;
 }
 
 Session::Session(Passkey, const Decoder& decoder, v4l2::Device&& device, os::UniqueFd&& media,
                  const StreamFormat& wanted, const NegotiatedFormat& formats, const Log& log)
     : decoder_(decoder), log_(log), device_(std::move(device)), media_(std::move(media)), wanted_(wanted),
-      formats_(formats), memory_(decoder, wanted), output_(device_, media_.get(), formats.output),
-      capture_(device_, formats.capture) {}
+      formats_(formats), observer_(decoder.observer), memory_(decoder, wanted),
+      output_(device_, media_.get(), formats.output), capture_(device_, formats.capture) {}
 
 // Closing the device ends its jobs.
 Session::~Session() {
     for (Pending& pending : pending_) {
         pending.work.target->addDamage(Frame::forEver);
+        if (observer_)
+            observer_->ended(number_, pending.work, true);
         pending.work.target->end();
     }
+    if (observer_)
+        observer_->closed(number_);
 }
 
 // -------------------------------------------------------------------------------------------------- submitting
@@ -219,6 +225,8 @@ Result<void> Session::start(Lock& lock, std::list<Pending>& pictures, bool joins
             target->begin();
             pending_.splice(pending_.end(), pictures, pictures.begin());
         }
+        if (observer_)
+            observer_->queued(number_, work);
         if (!failure)
             endInPart(target, failure.error().message);
         else if (!rest.empty())
@@ -450,6 +458,8 @@ void Session::complete(Pending& pending) {
             });
         goodSince_ = 0;
     }
+    if (observer_)
+        observer_->ended(number_, work, false);
     work.target->end();
 }
 
@@ -464,8 +474,11 @@ void Session::recover(Lock& lock, const char* why) noexcept {
         return strprintf("%s: %s: stopping and restarting the queues, %zu pictures are lost", decoder_.codec->name, why,
                          lost.size());
     });
-    for (Pending& pending : lost)
+    for (Pending& pending : lost) {
         pending.work.target->addDamage(Frame::forEver);
+        if (observer_)
+            observer_->ended(number_, pending.work, true);
+    }
     const auto before = capture_.latest([](const Frame& frame) { return !frame.pending(); });
     epoch_++;
     held_ = nullptr;

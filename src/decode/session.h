@@ -118,6 +118,8 @@ private:
     os::UniqueFd media_;
     const StreamFormat wanted_;
     const NegotiatedFormat formats_;
+    const std::shared_ptr<Observer> observer_;
+    uint32_t number_ = 0; // that the observer gave
     MemoryPool memory_;
 
     std::timed_mutex mutex_;

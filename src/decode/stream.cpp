@@ -82,6 +82,8 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
         return opened;
     const auto session = this->session();
 
+    if (decoder_.observer)
+        decoder_.observer->beforePicture();
     std::vector<Work> works;
     if (submission->prelude) {
         auto memory = spareMemory(*session);
@@ -197,7 +199,7 @@ Result<Stream::Memory> Stream::memoryFor(Surface& surface, Session& session) {
     if (promised || !memory)
         return spareMemory(session);
     constexpr long owners = 2; // the surface, and this function
-    if (serves && (!frame || frame->memory() != memory || frame.use_count() <= owners))
+    if (serves && !memory->beingRead() && (!frame || frame->memory() != memory || frame.use_count() <= owners))
         return memory;
     auto other = spareMemory(session);
     if (!other && serves && before && other.error().kind == ErrorKind::OutOfMemory)
