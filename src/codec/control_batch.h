@@ -48,6 +48,9 @@ public:
             append(C::id, payload.data(), payload.size_bytes());
     }
 
+    // A payload that somebody else has made.
+    void addBytes(uint32_t id, std::span<const std::byte> payload) { append(id, payload.data(), payload.size()); }
+
     std::span<const Entry> entries() const { return entries_; }
     std::span<const std::byte> payload(const Entry& entry) const {
         return std::span(storage_).subspan(entry.offset, entry.size);

@@ -20,7 +20,6 @@ inline constexpr std::array<uint8_t, 8> magic = {'V', '4', 'L', '2', 'R', 'E', '
 inline constexpr uint32_t version = 1;
 inline constexpr size_t headSize = 16;      // magic, version, a reserved zero
 inline constexpr size_t recordHeadSize = 8; // kind, length
-inline constexpr uint32_t largestRecord = 1u << 28;
 
 enum class Kind : uint32_t {
     About = 1,
