@@ -10,7 +10,7 @@ import sys
 
 # layer: what it may include besides itself. Arrows point down only; codec and v4l2 do not know each other.
 ALLOWED = {
-    "tools": {"record", "decode", "codec", "v4l2", "format", "os", "util"},
+    "tools": {"record", "decode", "codec", "bitstream", "v4l2", "format", "os", "util"},
     "va": {"record", "decode", "codec", "format", "readback", "os", "util"},
     "record": {"decode", "codec", "v4l2", "format", "readback", "os", "util"},
     "decode": {"codec", "v4l2", "format", "readback", "os", "util"},

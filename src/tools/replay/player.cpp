@@ -6,6 +6,7 @@
 
 #include "record/pixels.h"
 #include "tools/replay/comparison_picture.h"
+#include "tools/replay/entry_points.h"
 
 namespace v4l2_request::tools {
 
@@ -106,6 +107,13 @@ codec::Job Player::makeJob(const record::Job& from, const decode::Decoder& decod
         job.controls.addBytes(control.id, std::as_bytes(std::span(changed.payload)));
     }
     job.bitstream.append(from.bitstream);
+#ifdef V4L2_CID_STATELESS_HEVC_ENTRY_POINT_OFFSETS
+    constexpr uint32_t entryPoints = V4L2_CID_STATELESS_HEVC_ENTRY_POINT_OFFSETS;
+    if (decoder.codec->fourcc == V4L2_PIX_FMT_HEVC_SLICE && decoder.controls.has(entryPoints) &&
+        job.controls.find(entryPoints).empty())
+        if (const auto made = entryPointsOf(from))
+            job.controls.addBytes(entryPoints, std::as_bytes(std::span(made->payload)));
+#endif
     result_.jobs++;
     return job;
 }
@@ -188,7 +196,7 @@ void Player::check(const Name& name, const Known& known, const Playing& playing)
     const bool damagedThere = known.ended->flags & record::Ended::damaged;
     std::string difference;
     if (frame->damaged() != damagedThere)
-        difference = frame->damaged() ? ": damaged here" : ": damaged in the recording";
+        difference = frame->damaged() ? ", damaged here" : ", damaged in the recording";
     if (recorded && !recorded->why) {
         record::Blob pixels;
         const auto& memory = frame->memory();
@@ -196,9 +204,9 @@ void Player::check(const Name& name, const Known& known, const Playing& playing)
             pixels = record::tightPixels(view->bytes(), view->layout(), recorded->width, recorded->height);
         const PixelFormat& format = *findByVa(memory->layout().format->va);
         if (format.drm != recorded->fourcc)
-            difference += strprintf(": %s here", format.name);
+            difference += strprintf(", %s here", format.name);
         else if (record::xxh64(pixels) != recorded->xxh64) {
-            difference += ": other pixels";
+            difference += ", other pixels";
             if (known.pixels && known.pixels->bytes.size() == pixels.size()) {
                 const Pair pair{format, recorded->width, recorded->height, known.pixels->bytes, pixels};
                 const Difference where = compare(pair);
