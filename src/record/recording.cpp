@@ -18,7 +18,7 @@ Result<Blob> readFile(const std::string& path) {
     if (!file)
         return fail(ErrorKind::Device, path + ": " + std::strerror(errno), errno);
     Blob bytes;
-    constexpr size_t step = size_t{1} << 20;
+    constexpr size_t step = size_t{1} << 16;
     for (size_t got = step; got == step;) {
         const size_t before = bytes.size();
         bytes.resize(before + step);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "util/log.h"
 
@@ -55,6 +57,13 @@ std::string compareJobs(const record::Job& a, const record::Job& b, const Contro
     return text;
 }
 
+std::set<std::pair<uint64_t, uint32_t>> referencesOf(const Queued& picture) {
+    std::set<std::pair<uint64_t, uint32_t>> references;
+    for (const record::Reference& reference : picture.references)
+        references.emplace(reference.picture, reference.flags);
+    return references;
+}
+
 std::string comparePictures(const Queued& a, const Queued& b, const ControlTable& table) {
     std::string text;
     if (a.picture != b.picture)
@@ -62,8 +71,8 @@ std::string comparePictures(const Queued& a, const Queued& b, const ControlTable
                           static_cast<unsigned long long>(b.picture / 1000));
     if (a.flags != b.flags)
         text += strprintf("flags: %#x, and %#x\n", a.flags, b.flags);
-    const auto key = [](const record::Reference& reference) { return std::pair(reference.picture, reference.flags); };
-    if (!std::ranges::equal(a.references, b.references, {}, key, key))
+    // Their order is that in which clients name them.
+    if (referencesOf(a) != referencesOf(b))
         text += "other references\n";
     if (a.jobs.size() != b.jobs.size())
         return text + strprintf("jobs: %zu, and %zu\n", a.jobs.size(), b.jobs.size());
