@@ -85,6 +85,7 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
     if (decoder_.observer)
         decoder_.observer->beforePicture();
     std::vector<Work> works;
+    works.reserve(2);
     if (submission->prelude) {
         auto memory = spareMemory(*session);
         if (!memory)
