@@ -104,7 +104,8 @@ codec::Job Player::makeJob(const record::Job& from, const decode::Decoder& decod
         for (const ControlTable::Change& change : options_.changes)
             if (!change.job || *change.job == result_.jobs)
                 ControlTable::apply(change, changed);
-        job.controls.addBytes(control.id, std::as_bytes(std::span(changed.payload)));
+        if (!job.controls.addBytes(control.id, std::as_bytes(std::span(changed.payload))))
+            print(strprintf("job %zu has more controls than any codec", result_.jobs));
     }
     job.bitstream.append(from.bitstream);
 #ifdef V4L2_CID_STATELESS_HEVC_ENTRY_POINT_OFFSETS
@@ -112,7 +113,7 @@ codec::Job Player::makeJob(const record::Job& from, const decode::Decoder& decod
     if (decoder.codec->fourcc == V4L2_PIX_FMT_HEVC_SLICE && decoder.controls.has(entryPoints) &&
         job.controls.find(entryPoints).empty())
         if (const auto made = entryPointsOf(from))
-            job.controls.addBytes(entryPoints, std::as_bytes(std::span(made->payload)));
+            (void)job.controls.addBytes(entryPoints, std::as_bytes(std::span(made->payload)));
 #endif
     result_.jobs++;
     return job;
