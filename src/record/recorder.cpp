@@ -280,42 +280,58 @@ bool Recorder::start() {
     return !dead_;
 }
 
+// Whatever ends it, nobody waits for it any more, and no memory is kept from the decoder.
 void Recorder::run() {
     try {
-        std::string name;
-        file_ = create(wish_.file, name);
-        if (!file_.valid())
-            return giveUp(strprintf("%s: %s", name.c_str(), std::strerror(errno)));
-        log_.info("recording to " + name);
-        if (!append(encodeHead()) || !append(encode(About{about_})))
-            return;
-        for (;;) {
-            std::unique_lock lock(mutex_);
-            changed_.wait(lock, [&] { return !items_.empty() || ending_ || dead_; });
-            if (items_.empty() || (dead_ && !tooSlow_))
-                break;
-            Item item = std::move(items_.front());
-            items_.pop_front();
-            lock.unlock();
-            const bool good = write(item);
-            lock.lock();
-            bytes_ -= item.bytes;
-            pictures_ -= item.reading.has_value();
-            changed_.notify_all();
-            if (!good)
-                break;
-        }
-        if (tooSlow_)
-            log_.info("the recording ends: the file takes less than there is to be written");
-        if (tooSlow_ || !dead_)
-            (void)append(encode(End{tooSlow_ ? End::tooSlow : End::complete}));
+        writeAll();
     } catch (...) {
         giveUp("no memory");
     }
+    std::deque<Item> rest; // ends outside the lock
     const std::lock_guard lock(mutex_);
     dead_ = true;
-    items_.clear();
+    items_.swap(rest);
     changed_.notify_all();
+}
+
+void Recorder::writeAll() {
+    std::string name;
+    file_ = create(wish_.file, name);
+    if (!file_.valid())
+        return giveUp(strprintf("%s: %s", name.c_str(), std::strerror(errno)));
+    log_.info("recording to " + name);
+    if (!append(encodeHead()) || !append(encode(About{about_})))
+        return;
+    while (const auto item = next()) {
+        const bool good = write(*item);
+        const std::lock_guard lock(mutex_);
+        bytes_ -= item->bytes;
+        pictures_ -= item->reading.has_value();
+        changed_.notify_all();
+        if (!good)
+            return;
+    }
+    bool tooSlow = false;
+    {
+        const std::lock_guard lock(mutex_);
+        tooSlow = tooSlow_;
+        if (dead_ && !tooSlow)
+            return; // something is missing
+    }
+    if (tooSlow)
+        log_.info("the recording ends: the file takes less than there is to be written");
+    (void)append(encode(End{tooSlow ? End::tooSlow : End::complete}));
+}
+
+// Waits for what is to be written; nothing: that was all.
+std::optional<Recorder::Item> Recorder::next() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !items_.empty() || ending_ || dead_; });
+    if (items_.empty())
+        return std::nullopt;
+    std::optional<Item> item(std::move(items_.front()));
+    items_.pop_front();
+    return item;
 }
 
 bool Recorder::write(const Item& item) {

@@ -64,6 +64,8 @@ private:
 
     bool start();
     void run();
+    void writeAll();
+    std::optional<Item> next();
     template <typename Record>
     void push(Record record, size_t bytes);
     void push(Item item);
