@@ -367,9 +367,14 @@ int main(int argc, char** argv) try {
         throw std::runtime_error(
             "campaign SITES RECORDING EXPECTED [jobs=N] [every=N] [seed=N] [allocations=N] [calls=0]");
     std::map<std::string, size_t> options{{"jobs", 4}, {"every", 1}, {"seed", 0}, {"allocations", 0}, {"calls", 1}};
+    std::string only; // faults whose description has this
     for (int i = 4; i < argc; i++) {
-        const std::string option = argv[i];
-        options.at(option.substr(0, option.find('='))) = std::stoul(option.substr(option.find('=') + 1));
+        const std::string option = argv[i], name = option.substr(0, option.find('=')),
+                          value = option.substr(option.find('=') + 1);
+        if (name == "only")
+            only = value;
+        else
+            options.at(name) = std::stoul(value);
     }
     auto rows = readTable(argv[1]);
     const Recording recording(argv[2]);
@@ -394,7 +399,8 @@ int main(int argc, char** argv) try {
 
     if (!options["calls"])
         rows.clear();
-    const auto all = shuffled(plan(rows, normal, options["allocations"]));
+    auto all = shuffled(plan(rows, normal, options["allocations"]));
+    std::erase_if(all, [&](const Injection& fault) { return describe(fault).find(only) == std::string::npos; });
     Totals& totals = *shared<Totals>();
     std::fflush(stdout);
     for (size_t i = 0; i < options["jobs"]; i++)
