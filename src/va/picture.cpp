@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "va/entry_points.h"
 
@@ -64,7 +65,7 @@ Status matchSlices(const codec::Codec& codec, Picture& picture) {
     return {};
 }
 
-Status takeBuffer(const codec::Codec& codec, Picture& picture, const Buffer& buffer) {
+Status takeBytes(const codec::Codec& codec, Picture& picture, const Buffer& buffer) {
     switch (buffer.type) {
     case VAPictureParameterBufferType: return takeStruct(buffer, codec.pictureSize, picture.input.picture);
     case VAIQMatrixBufferType: return takeStruct(buffer, codec.iqMatrixSize, picture.input.iqMatrix);
@@ -82,6 +83,16 @@ Status takeBuffer(const codec::Codec& codec, Picture& picture, const Buffer& buf
         return {VA_STATUS_ERROR_UNSUPPORTED_BUFFERTYPE,
                 strprintf("buffer type %d has no place in decoding", buffer.type)};
     }
+}
+
+Status takeBuffer(const Driver& driver, const codec::Codec& codec, Picture& picture, VABufferID id) {
+    const auto buffer = driver.buffers.find(id);
+    if (!buffer)
+        return {VA_STATUS_ERROR_INVALID_BUFFER, strprintf("%#x is no buffer", id)};
+    auto status = takeBytes(codec, picture, *buffer);
+    if (status.ok())
+        picture.buffers.push_back(buffer);
+    return status;
 }
 
 } // namespace
@@ -117,22 +128,22 @@ Status renderPicture(Driver& driver, VAContextID contextId, VABufferID* ids, int
     if (!context->picture)
         return {VA_STATUS_ERROR_OPERATION_FAILED, "vaRenderPicture without vaBeginPicture"};
     Picture& picture = *context->picture;
-    for (int i = 0; i < count; i++) {
-        const auto buffer = driver.buffers.find(ids[i]);
-        Status status = buffer ? takeBuffer(*context->config->decoder.codec, picture, *buffer)
-                               : Status{VA_STATUS_ERROR_INVALID_BUFFER, strprintf("%#x is no buffer", ids[i])};
-        if (!status.ok()) {
-            picture.failed = status;
-            return status;
-        }
-        picture.buffers.push_back(buffer);
+    Status status;
+    try {
+        for (int i = 0; i < count && status.ok(); i++)
+            status = takeBuffer(driver, *context->config->decoder.codec, picture, ids[i]);
+    } catch (const std::bad_alloc&) {
+        status = {VA_STATUS_ERROR_ALLOCATION_FAILED, "no memory"};
     }
-    return {};
+    if (!status.ok())
+        picture.failed = status;
+    return status;
 }
 
 namespace {
 
-// Takes the picture out of its context and keeps the context from beginning another until it is submitted.
+// Takes the picture out of its context and keeps the context from beginning another until it is submitted. One that
+// ends otherwise is refused, also by an exception.
 class Submitting {
 public:
     explicit Submitting(Context& context) : context_(context) {
@@ -146,6 +157,8 @@ public:
     ~Submitting() {
         if (!picture_)
             return;
+        if (!submitted_)
+            picture_->target->refuse();
         const std::lock_guard lock(context_.mutex);
         context_.submitting = false;
         context_.idle.notify_all(); // under the lock: who waits may free the context
@@ -154,10 +167,12 @@ public:
     Submitting& operator=(const Submitting&) = delete;
 
     std::optional<Picture>& picture() { return picture_; }
+    void submitted() { submitted_ = true; }
 
 private:
     Context& context_;
     std::optional<Picture> picture_;
+    bool submitted_ = false;
 };
 
 Status submit(Driver& driver, Context& context, Picture& picture) {
@@ -192,8 +207,8 @@ Status endPicture(Driver& driver, VAContextID contextId) {
     if (!picture)
         return {VA_STATUS_ERROR_OPERATION_FAILED, "vaEndPicture without vaBeginPicture"};
     auto status = submit(driver, *context, *picture);
-    if (!status.ok())
-        picture->target->refuse();
+    if (status.ok())
+        submitting.submitted();
     for (auto& buffer : picture->buffers)
         driver.spareBuffers.give(std::move(buffer));
     return status;
