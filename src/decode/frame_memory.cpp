@@ -124,10 +124,11 @@ Result<void> FrameMemory::checkLayout(const Decoder& decoder, const StreamFormat
     return {};
 }
 
-std::vector<os::Piece> FrameMemory::pieces() const {
-    if (!layout_.secondPiece)
-        return {{fds_[0].get(), layout_.size}};
-    return {{fds_[0].get(), layout_.secondPiece}, {fds_[1].get(), layout_.size - layout_.secondPiece}};
+FrameMemory::FrameMemory(std::vector<os::UniqueFd> fds, const Layout& layout) : fds_(std::move(fds)), layout_(layout) {
+    const uint32_t first = layout_.secondPiece ? layout_.secondPiece : layout_.size;
+    pieces_.push_back({fds_[0].get(), first});
+    if (layout_.secondPiece)
+        pieces_.push_back({fds_[1].get(), layout_.size - first});
 }
 
 bool FrameMemory::waitUntilUnused(os::Deadline deadline) const {

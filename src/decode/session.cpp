@@ -238,11 +238,14 @@ void Session::startRest(Lock& lock, const std::shared_ptr<Frame>& target, std::s
     for (const codec::Job& job : jobs) {
         TakenSlots taken(output_);
         const bool last = &job == &jobs.back();
-        auto started = acquireOutput(lock, job, depth, taken);
+        auto started = orNoMemory([&] {
+            taken.reserve(1);
+            return acquireOutput(lock, job, depth, taken);
+        });
         if (std::none_of(pending_.begin(), pending_.end(), isIt))
             return; // lost meanwhile: the rest would go into the next picture
         if (started)
-            started = output_.prepare(taken[0], job, target->timestamp(), !last || holds);
+            started = orNoMemory([&] { return output_.prepare(taken[0], job, target->timestamp(), !last || holds); });
         if (started)
             started = output_.start(taken[0], target);
         if (!started)

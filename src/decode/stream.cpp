@@ -2,7 +2,6 @@
 #include "decode/stream.h"
 
 #include <algorithm>
-#include <new>
 
 namespace v4l2_request::decode {
 
@@ -46,13 +45,14 @@ bool isDamage(const Error& error) {
 Result<void> Stream::decode(const codec::PictureInput& picture, const std::shared_ptr<Surface>& target,
                             const SurfaceLookup& lookup) {
     std::any state;
-    auto submitted = trySubmit(picture, *target, lookup, state);
+    const auto trySubmit = [&] { return orNoMemory([&] { return submit(picture, *target, lookup, state); }); };
+    auto submitted = trySubmit();
     if (!submitted && submitted.error().kind == ErrorKind::OutOfMemory) {
         dropUnownedMemory();
         // Without pictures that could be referred to, the session itself can go: with it goes all that it holds.
         if (!isReferable())
             setSession(nullptr);
-        submitted = trySubmit(picture, *target, lookup, state);
+        submitted = trySubmit();
     }
     if (submitted) {
         failures_ = 0;
@@ -72,16 +72,6 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
     log_.info(strprintf("%s: a picture is concealed: %s", decoder_.codec->name, submitted.error().message.c_str()));
     conceal(*target);
     return {};
-}
-
-// A lack of memory loses the picture, whoever finds it out.
-Result<void> Stream::trySubmit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup,
-                               std::any& state) {
-    try {
-        return submit(picture, target, lookup, state);
-    } catch (const std::bad_alloc&) {
-        return fail(ErrorKind::OutOfMemory, "no memory");
-    }
 }
 
 // `state`: what the codec remembers after this picture.

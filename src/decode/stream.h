@@ -39,8 +39,6 @@ public:
 private:
     using Memory = std::shared_ptr<FrameMemory>;
 
-    Result<void> trySubmit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup,
-                           std::any& state);
     Result<void> submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup,
                         std::any& state);
     Result<void> openSession(const codec::Submission& submission, const Surface& shown);

@@ -57,6 +57,8 @@ std::optional<Layout> Driver::layoutOf(const decode::Decoder& decoder, const Pix
             return known->second;
     }
     const auto layout = decode::layoutFor(decoder, streamFormat(decoder, format, width, height));
+    if (!layout && layout.error().kind != ErrorKind::Unsupported)
+        return std::nullopt; // it could not be asked: that is no answer
     const auto answer = layout && layout->format == &format ? std::optional(*layout) : std::nullopt;
     const std::lock_guard lock(mutex_); // not while the device is asked
     constexpr size_t most = 64;

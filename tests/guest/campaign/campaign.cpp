@@ -159,8 +159,10 @@ public:
             if (injection_ && (injection_->removal || injection_->place == Place::Initialise))
                 client_.close();
             // The next key frame is right, and so is all that follows.
-            if (client_.open())
+            if (client_.open()) {
                 client_.play(count);
+                client_.exportAll();
+            }
             for (size_t i = 0; i < client_.seen().size() && i < std::size(report_.frames); i++)
                 report_.frames[i] = client_.seen()[i];
             report_.idle = Holdings::now();

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <linux/dma-buf.h>
@@ -127,13 +128,25 @@ bool isDriver(const void* caller) {
     return address >= moduleBegin && address < moduleEnd;
 }
 
+// Where a fault is met, for who looks for its cause (CALLS_TRACE).
+void trace() {
+    static const bool wanted = std::getenv("CALLS_TRACE") != nullptr;
+    if (!wanted)
+        return;
+    void* frames[40];
+    ::backtrace_symbols_fd(frames, ::backtrace(frames, std::size(frames)), STDOUT_FILENO);
+}
+
 // Counts a call. Returns whether the armed fault is one of it.
 bool meets(Site site) {
     counted[site]++;
     if (!armed || fault.site != site || (onlyThread && onlyThread != ::gettid()))
         return false;
     const unsigned number = matched++;
-    return number >= fault.after && number - fault.after < fault.times;
+    const bool met = number >= fault.after && number - fault.after < fault.times;
+    if (met)
+        trace();
+    return met;
 }
 
 // Makes the call, lets it fail, or delays it.
@@ -239,8 +252,10 @@ InDriver::~InDriver() {
 namespace {
 
 void* allocate(size_t size) noexcept {
-    if (inDriver && ++allocated == failing)
+    if (inDriver && ++allocated == failing) {
+        trace();
         return nullptr;
+    }
     return std::malloc(size ? size : 1);
 }
 
