@@ -79,7 +79,7 @@ private:
 
     std::vector<os::UniqueFd> fds_;
     Layout layout_;
-    std::vector<os::Piece> pieces_; // made once: nothing is allocated while a picture is being queued
+    std::vector<os::Piece> pieces_;
     std::mutex mutex_;
     os::Mapping mapping_; // made at the first view, kept; all pieces behind one another
 };
