@@ -83,6 +83,7 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
     const auto session = this->session();
 
     std::vector<Work> works;
+    works.reserve(2);
     if (submission->prelude) {
         auto memory = spareMemory(*session);
         if (!memory)
