@@ -104,11 +104,6 @@ class Suite(Case):
         self.suite('daedalus', '--gtest_filter=*Layouts*:*Imports*:*Readers*:Sizes.*', env={'VA_SUITE_LARGER': 'no'},
                    options=('--module-arg', 'larger=0'))
 
-    def test_slow_device_with_a_size_of_its_own(self):
-        # The copy of a picture that is late meets the next one, which is still being written.
-        self.suite('daedalus', '--gtest_filter=*CopiesOfThePictureBefore*', env={'VA_SUITE_LARGER': 'no'},
-                   options=('--module-arg', 'larger=0', '--daemon-arg=--delay-ms', '--daemon-arg=400'))
-
     def test_device_of_tiles_with_a_size_of_its_own(self):
         self.suite('daedalus', '--gtest_filter=*RefusedImages*', env={'VA_SUITE_LARGER': 'no'},
                    options=('--module-arg', 'larger=0', '--module-arg', 'eight_bit=mm21'))
