@@ -137,7 +137,8 @@ void Client::play(size_t pictures, size_t rebuildAt) {
     std::ranges::fill(ofFrame_, VA_INVALID_SURFACE);
     for (size_t picture = 0; picture < pictures; picture++) {
         const size_t frame = recording_.frameOf(picture);
-        if (picture == rebuildAt) {
+        if (picture >= rebuildAt && recording_.tellsItsStream(picture)) {
+            rebuildAt = nothing;
             closeContext();
             open();
         }

@@ -42,8 +42,8 @@ public:
 
     // Makes what is not there: display, config, context.
     bool open();
-    // Decodes the first pictures, from the one that needs no other. At one of them, the context is destroyed and made
-    // anew, as FFmpeg does in mid-stream: what follows refers to what came before.
+    // Decodes the first pictures, from the one that needs no other. At one of them, or the next that tells its stream,
+    // the context is destroyed and made anew, as FFmpeg does in mid-stream: what follows refers to what came before.
     void play(size_t pictures, size_t rebuildAt = SIZE_MAX);
     // Exports, derives and maps surfaces: one that was decoded into, and a new one.
     void exportAll();
