@@ -64,6 +64,17 @@ private:
     std::vector<OutputPool::Slot*> slots_;
 };
 
+bool Work::needs(const Frame& frame) const {
+    return target.get() == &frame ||
+           std::ranges::any_of(references, [&](const Reference& reference) { return reference.frame.get() == &frame; });
+}
+
+bool Work::accesses(const Frame& frame) const {
+    return target.get() == &frame || std::ranges::any_of(references, [&](const Reference& reference) {
+               return reference.read && reference.frame.get() == &frame;
+           });
+}
+
 template <typename Text>
 void Session::note(Text text) noexcept {
     try {
@@ -246,11 +257,14 @@ void Session::startRest(Lock& lock, const std::shared_ptr<Frame>& target, std::s
     for (const codec::Job& job : jobs) {
         TakenSlots taken(output_);
         const bool last = &job == &jobs.back();
-        auto started = acquireOutput(lock, job, depth, taken);
+        auto started = orNoMemory([&] {
+            taken.reserve(1);
+            return acquireOutput(lock, job, depth, taken);
+        });
         if (std::none_of(pending_.begin(), pending_.end(), isIt))
             return; // lost meanwhile: the rest would go into the next picture
         if (started)
-            started = output_.prepare(taken[0], job, target->timestamp(), !last || holds);
+            started = orNoMemory([&] { return output_.prepare(taken[0], job, target->timestamp(), !last || holds); });
         if (started)
             started = output_.start(taken[0], target);
         if (!started)
@@ -286,15 +300,9 @@ Result<void> Session::acquireOutput(Lock& lock, const codec::Job& job, size_t de
 
 // An index may be taken neither from what is being submitted, nor from what a pending picture reads or writes.
 Result<CapturePool::Slot*> Session::bind(Lock& lock, const std::shared_ptr<Frame>& frame, std::span<const Work> works) {
-    const auto uses = [](const Work& work, const std::shared_ptr<Frame>& other) {
-        return work.target == other ||
-               std::any_of(work.references.begin(), work.references.end(),
-                           [&](const Reference& reference) { return reference.frame == other; });
-    };
     const auto needed = [&](const std::shared_ptr<Frame>& other) {
-        return std::any_of(works.begin(), works.end(), [&](const Work& work) { return uses(work, other); }) ||
-               std::any_of(pending_.begin(), pending_.end(),
-                           [&](const Pending& pending) { return uses(pending.work, other); });
+        return std::ranges::any_of(works, [&](const Work& work) { return work.needs(*other); }) ||
+               std::ranges::any_of(pending_, [&](const Pending& pending) { return pending.work.needs(*other); });
     };
     const auto deadline = os::Deadline::after(2 * decoder_.stallTimeout);
     for (;;) {
@@ -324,15 +332,9 @@ Result<void> Session::wait(const Frame& frame, os::Deadline deadline) {
 
 Result<void> Session::waitUntilUnused(const Frame& frame) {
     Guard guard(*this);
-    const auto uses = [&](const Pending& pending) {
-        const auto reads = [&](const Reference& reference) {
-            return reference.read && reference.frame.get() == &frame;
-        };
-        return pending.work.target.get() == &frame ||
-               std::any_of(pending.work.references.begin(), pending.work.references.end(), reads);
-    };
+    const auto accesses = [&](const Pending& pending) { return pending.work.accesses(frame); };
     const auto deadline = os::Deadline::after(2 * decoder_.stallTimeout);
-    while (std::any_of(pending_.begin(), pending_.end(), uses)) {
+    while (std::ranges::any_of(pending_, accesses)) {
         if (deadline.passed())
             return fail(ErrorKind::Busy, "the memory is still needed by pictures before this one");
         if (held_ == &frame)
