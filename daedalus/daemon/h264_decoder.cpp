@@ -13,7 +13,7 @@
 // picture late; the LONG_TERM flags of the next DPB are checked against it.
 //
 // h264_controls has what the controls say, h264_dpb and h264_marking what libavcodec holds, h264_slice_lists the lists,
-// h264_slice_reader and h264_slice_writer the headers.
+// h264_slice_reader and h264_slice_writer the headers, h264_grey what stands in where there is nothing.
 #include "decoder.h"
 
 #include <algorithm>
@@ -21,6 +21,7 @@
 #include <map>
 
 #include "h264_dpb.h"
+#include "h264_grey.h"
 #include "h264_slice_lists.h"
 #include "nal.h"
 #include "picture_decoder.h"
@@ -75,6 +76,7 @@ private:
     Result<void> addSlice(const Job& job, const Controls& controls, std::span<const uint8_t> nal, PictureSink& sink);
     Result<void> begin(const Job& job, const Controls& controls, const SliceHeader& header);
     Result<void> prepareDecoder(const Sps& sps);
+    Result<void> feedGrey(const Sps& sps);
     Result<std::vector<uint8_t>> accessUnit(const Picture& picture);
 
     std::unique_ptr<PictureDecoder> decoder_;
@@ -206,9 +208,32 @@ Result<void> H264Decoder::begin(const Job& job, const Controls& controls, const 
     picture.controls = controls;
     picture.first = header;
     picture.structure = !header.fieldPic ? frame : header.bottomField ? bottom : top;
+    if (!header.idr && dpb_.lacksReferences(job, picture.structure)) {
+        if (auto fed = feedGrey(controls.sps); !fed)
+            return fed;
+    }
     if (auto begun = dpb_.begin(job, picture); !begun)
         return begun;
     pending_ = std::move(picture);
+    return {};
+}
+
+/// Hardware predicts from whatever is in the memory that a reference names. Of a stream that was joined in the middle,
+/// or after a picture that libavcodec could not keep, that is a frame of no colour here, so that pictures become right
+/// as the stream refreshes itself.
+Result<void> H264Decoder::feedGrey(const Sps& sps) {
+    auto written = writeSps(sps);
+    const auto grey = writeGreyFrame(sps, dpb_.nextIdrPicId());
+    if (!written || !grey)
+        return tl::unexpected((written ? grey : written).error());
+    std::vector<uint8_t> stream;
+    appendNal(stream, *written);
+    stream.insert(stream.end(), grey->begin(), grey->end());
+    fedSps_ = std::move(*written);
+    fedPps_.clear();
+    if (auto decoded = decoder_->decode(stream, PictureDecoder::Expect::Frame); !decoded)
+        return tl::unexpected(decoded.error());
+    dpb_.greyDecoded();
     return {};
 }
 

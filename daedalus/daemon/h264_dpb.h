@@ -22,11 +22,17 @@ public:
     void decoded(const Picture& picture);
 
     const std::vector<Reference>& references() const { return references_; }
+    /// Does libavcodec hold nothing that such a picture could be predicted from?
+    bool lacksReferences(const Job& job, uint8_t structure) const;
+    /// libavcodec has decoded a frame of no colour (h264_grey.h), and holds nothing else.
+    void greyDecoded();
+    uint32_t nextIdrPicId() const { return nextIdrPicId_; }
     void forgetBuffer(uint64_t cookie) { holds_.forget(cookie); }
     /// libavcodec begins anew. What buffers hold stays known.
     void clear();
 
 private:
+    bool isSecondField(uint64_t timestamp, uint8_t structure) const;
     void number(Picture& picture);
     Result<void> resolve(const Job& job, Picture& picture) const;
     Result<Resolved> resolveEntry(const Job& job, const Picture& picture, DpbPicture& entry) const;
