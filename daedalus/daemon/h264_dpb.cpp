@@ -93,11 +93,10 @@ bool Dpb::isSecondField(uint64_t timestamp, uint8_t structure) const {
     return firstField_.open && firstField_.timestamp == timestamp && (firstField_.structure ^ structure) == frame;
 }
 
-bool Dpb::lacksReferences(const Job& job, uint8_t structure) const {
-    return !isSecondField(job.timestamp(), structure) &&
-           std::none_of(references_.begin(), references_.end(), [&](const Reference& reference) {
-               return structure == frame ? reference.fields == frame : reference.fields != 0;
-           });
+bool Dpb::lacksReferences(uint8_t structure) const {
+    return std::none_of(references_.begin(), references_.end(), [&](const Reference& reference) {
+        return structure == frame ? reference.fields == frame : reference.fields != 0;
+    });
 }
 
 void Dpb::greyDecoded() {
@@ -107,6 +106,7 @@ void Dpb::greyDecoded() {
     grey.timestamp = 1;
     grey.frameNum = UINT32_MAX;
     grey.fields = grey.decodedFields = frame;
+    lastOrderCount_ = 0;
     nextFrameNum_ = 1;
     nextIdrPicId_ ^= 1;
 }
@@ -223,6 +223,7 @@ Result<void> Dpb::chooseOrderCounts(Picture& picture) const {
 }
 
 void Dpb::decoded(const Picture& picture) {
+    lastOrderCount_ = picture.writtenPoc[picture.structure == bottom ? 1 : 0];
     applyMarking(picture, references_);
     if (picture.first.idr && !picture.secondField)
         nextIdrPicId_ ^= 1; // Clause 7.4.3: two IDR pictures in a row have different ones.

@@ -179,6 +179,29 @@ TEST_P(References, AControlThatIsWrongMakesNoPicture) {
     EXPECT_FALSE(written);
 }
 
+/// Whatever libavcodec made of a slice that ends in its header, or soon behind it: a picture that needs no other is
+/// right.
+TEST_P(References, SlicesThatEndAnywhereLeaveNoTrace) {
+    for (const char* file : {"h264/baseline.h264", "h264/main.h264"}) {
+        const auto bytes = readFile(fixtures / file);
+        const Stream stream = walk(bytes);
+        const StreamPicture& first = stream.pictures[0];
+        H264Client good(GetParam());
+        ASSERT_TRUE(good.decode(first, false));
+        H264Client client(GetParam());
+        for (size_t length = 1; length < 40; ++length) {
+            for (size_t i = 0; i < 3; ++i)
+                ASSERT_TRUE(client.decode(stream.pictures[i], false)) << file << ", " << length;
+            StreamPicture cut = stream.pictures[3];
+            cut.slices[0].nal = cut.slices[0].nal.first(std::min(length, cut.slices[0].nal.size()));
+            (void)client.decode(cut, false);
+            ASSERT_TRUE(client.decode(first, false));
+            ASSERT_TRUE(std::ranges::equal(client.pixels(first.frame), good.pixels(first.frame)))
+                << file << ", " << length;
+        }
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, References, testing::Values(Mode::FrameBased, Mode::SliceBased),
                          [](const auto& test) { return test.param == Mode::FrameBased ? "frames" : "slices"; });
 
