@@ -24,6 +24,7 @@ class Job:
         self.tables = collections.defaultdict(list)  # what has rows: events that come several times, or memory
         self.picture, self.payload = None, None
         self.origin = None  # the picture of the stream, where it is known
+        self.surely = set()  # what holds for it, where that is not known
 
 
 class Rule:
