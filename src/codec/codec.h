@@ -86,6 +86,8 @@ class Bitstream {
 public:
     // Borrows: the bytes must live until the picture is submitted.
     void append(Bytes bytes) {
+        if (pieces_.empty())
+            pieces_.reserve(2); // a start code and a slice
         pieces_.push_back(bytes);
         size_ += bytes.size();
     }

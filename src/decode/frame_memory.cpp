@@ -112,6 +112,13 @@ Result<std::shared_ptr<FrameMemory>> FrameMemory::import(int fd, const Layout& l
     return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(fds), whole));
 }
 
+FrameMemory::FrameMemory(std::vector<os::UniqueFd> fds, const Layout& layout) : fds_(std::move(fds)), layout_(layout) {
+    const uint32_t first = layout.secondPiece ? layout.secondPiece : layout.size;
+    pieces_.push_back({fds_[0].get(), first});
+    if (layout.secondPiece)
+        pieces_.push_back({fds_[1].get(), layout.size - first});
+}
+
 Result<void> FrameMemory::checkLayout(const Decoder& decoder, const StreamFormat& format, const Layout& layout) {
     StreamFormat wanted = format;
     wanted.fitFrame(layout);
@@ -122,12 +129,6 @@ Result<void> FrameMemory::checkLayout(const Decoder& decoder, const StreamFormat
     if (!layout.serves(*needed))
         return fail(ErrorKind::Unsupported, decoder.node.videoPath + " cannot write memory that is laid out so");
     return {};
-}
-
-std::vector<os::Piece> FrameMemory::pieces() const {
-    if (!layout_.secondPiece)
-        return {{fds_[0].get(), layout_.size}};
-    return {{fds_[0].get(), layout_.secondPiece}, {fds_[1].get(), layout_.size - layout_.secondPiece}};
 }
 
 bool FrameMemory::waitUntilUnused(os::Deadline deadline) const {

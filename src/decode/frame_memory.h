@@ -54,7 +54,7 @@ public:
     static Result<void> checkLayout(const Decoder& decoder, const StreamFormat& format, const Layout& layout);
 
     // The dma-bufs, as the device takes them and as they are mapped.
-    std::vector<os::Piece> pieces() const;
+    std::span<const os::Piece> pieces() const { return pieces_; }
     // Another descriptor of the first dma-buf, for a client. Formats with a second one have no name for other devices.
     os::UniqueFd duplicateFd() const { return fds_.front().duplicate(); }
     const Layout& layout() const { return layout_; }
@@ -75,10 +75,11 @@ public:
     static Result<View> view(const std::shared_ptr<FrameMemory>& memory, Access access);
 
 private:
-    FrameMemory(std::vector<os::UniqueFd> fds, const Layout& layout) : fds_(std::move(fds)), layout_(layout) {}
+    FrameMemory(std::vector<os::UniqueFd> fds, const Layout& layout);
 
     std::vector<os::UniqueFd> fds_;
     Layout layout_;
+    std::vector<os::Piece> pieces_;
     std::mutex mutex_;
     os::Mapping mapping_; // made at the first view, kept; all pieces behind one another
 };

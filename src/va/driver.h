@@ -48,7 +48,6 @@ struct Buffer {
     unsigned handles = 0;
 
     codec::Bytes bytes() const { return {data.data(), size_t{elementSize} * elements}; }
-    codec::Bytes element(size_t index) const { return {data.data() + index * elementSize, elementSize}; }
 };
 
 struct Image {
@@ -58,17 +57,21 @@ struct Image {
 
 // What a client sent since vaBeginPicture.
 struct Picture {
-    std::shared_ptr<decode::Surface> target;
+    std::shared_ptr<decode::Surface> target; // null: none was begun
     codec::PictureInput input;
     std::vector<std::shared_ptr<Buffer>> buffers; // keeps alive what input points at
     // Slice parameters and slice data come in buffers of their own, in any order.
     struct SliceParameters {
+        codec::Bytes bytes;
+        size_t elementSize;
         size_t dataBefore; // buffers of slice data that had come by then
-        std::vector<codec::Bytes> elements;
     };
     std::vector<SliceParameters> sliceParameters;
     std::vector<codec::Bytes> sliceData;
     Status failed; // the first buffer that could not be taken: the picture is not submitted
+
+    // Forgets the picture, and keeps the memory for the next.
+    void clear();
 };
 
 struct Context {
@@ -77,9 +80,9 @@ struct Context {
     uint32_t height;
 
     std::mutex mutex;
-    std::optional<Picture> picture;         // between vaBeginPicture and vaEndPicture
+    Picture picture;                        // between vaBeginPicture and vaEndPicture
     std::shared_ptr<decode::Stream> stream; // from the first picture on
-    bool submitting = false;                // a vaEndPicture is under way, and has the stream to itself
+    bool submitting = false;                // a vaEndPicture is under way: picture and stream are its own
     bool destroyed = false;
     std::condition_variable idle; // nobody is submitting any more
 
