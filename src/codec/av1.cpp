@@ -196,7 +196,7 @@ void fillDisplay(const Frame& frame, const DeviceControls& device, Submission& s
         picture.current_display_picture == picture.current_frame)
         return;
     submission.display = picture.current_display_picture;
-    submission.displayCopied = !device.has(Av1FilmGrain::id);
+    submission.lacking = device.has(Av1FilmGrain::id) ? nullptr : "film grain";
 }
 
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,

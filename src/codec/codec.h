@@ -144,8 +144,9 @@ struct Submission {
     bool undecided = false;
     // Film grain: the surface that shows the picture; the target is what later pictures refer to.
     VASurfaceID display = VA_INVALID_SURFACE;
-    // The device applies no film grain: it writes the target, and the display surface shows the same.
-    bool displayCopied = false;
+    // What the device does not do for that surface, in words: it writes the target, and the display surface shows the
+    // same.
+    const char* lacking = nullptr;
 };
 
 // A VA profile as the kernel names it. A device that has the codec's profile control is asked whether it lists the

@@ -134,7 +134,7 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
                                                       submission->bitDepth, target.format().name));
     // Where the device applies film grain, what it writes is for another surface than what later pictures refer to.
     const auto display = submission->display == VA_INVALID_SURFACE ? nullptr : lookup(submission->display);
-    Surface& shown = display && !submission->displayCopied ? *display : target;
+    Surface& shown = display && !submission->lacking ? *display : target;
     if (auto opened = openSession(*submission, shown); !opened)
         return opened;
     const auto session = this->session();
@@ -162,6 +162,9 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
 
     lastFrame_++;
     codecState_ = std::move(state);
+    if (submission->lacking && !std::exchange(lackTold_, true))
+        log_.info(strprintf("%s: the device applies no %s: pictures are shown without", decoder_.codec->name,
+                            submission->lacking));
     counts_.pictures++;
     counts_.undecided += undecided.has_value();
     undecided_ = std::move(undecided);

@@ -69,6 +69,7 @@ private:
     std::any codecState_;
     std::optional<Undecided> undecided_;
     Counts counts_;
+    bool lackTold_ = false; // what the device does not do to pictures
     std::weak_ptr<Frame> firstField_; // of the picture that was submitted last, if its second is to come
     uint64_t lastFrame_ = 0;
     unsigned failures_ = 0; // pictures in a row that could not be submitted

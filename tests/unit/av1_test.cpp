@@ -547,7 +547,7 @@ TEST_F(Av1, FilmGrain) {
     EXPECT_EQ(grain.ar_coeffs_y_plus_128[0], 128);
     EXPECT_EQ(grain.cr_mult, 9);
     EXPECT_EQ(submission->display, 40u);
-    EXPECT_FALSE(submission->displayCopied);
+    EXPECT_EQ(submission->lacking, nullptr);
     picture.film_grain_info.point_y_value[1] = 0; // does not ascend
     EXPECT_EQ(build(picture, 10).error().kind, ErrorKind::InvalidParameter);
     picture.film_grain_info.film_grain_info_fields.bits.apply_grain = 0;
@@ -562,7 +562,7 @@ TEST_F(Av1, FilmGrain) {
     picture.film_grain_info.film_grain_info_fields.bits.apply_grain = 1;
     submission = build(picture, 10);
     ASSERT_TRUE(submission);
-    EXPECT_TRUE(submission->displayCopied);
+    EXPECT_STREQ(submission->lacking, "film grain");
     EXPECT_TRUE(submission->jobs[0].controls.find(Av1FilmGrain::id).empty());
 }
 
