@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Runs in the guest: plays each stream with unmodified clients, in hardware and in software. Prints a line for each:
-stream, client, pictures, pictures of software, and what is wrong with it, "-" if nothing is. usage: damage_clients.py TAIL FILE
+stream, client, pictures, pictures of software, and what is wrong with it, "-" if nothing is. usage: damage_clients.py FILE
 
-FILE has a line "NAME PATH CLEAN" for each stream. The last TAIL pictures must be those of software on the clean stream.
+FILE has a line "NAME PATH CLEAN TAIL" for each stream: the last TAIL pictures must be those of software on the clean one.
 """
 
 import hashlib
@@ -53,13 +53,14 @@ def mpv(path):
     return fault
 
 
-def main(tail, listed):
+def main(listed):
     clean = {}
     for line in open(listed, encoding='utf-8'):
-        name, path, original = line.split()
+        name, path, original, tail = line.split()
+        tail = int(tail)
         if original not in clean:
-            clean[original] = ffmpeg(original, False)[1][-tail:]
-        expected = clean[original]
+            clean[original] = ffmpeg(original, False)[1]
+        expected = clean[original][-tail:]
         _, software = ffmpeg(path, False)
 
         def report(client, fault, pictures=None, fewest=0):
@@ -76,4 +77,4 @@ def main(tail, listed):
             report('GStreamer', *gstreamer(path))
 
 
-main(int(sys.argv[1]), sys.argv[2])
+main(sys.argv[1])

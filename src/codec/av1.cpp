@@ -298,6 +298,7 @@ constinit const Codec av1Codec{
     .sliceSize = sizeof(VASliceParameterBufferAV1),
     .probabilitySize = 0,
     .anySequence = anySequence,
+    .headersOutliveLoss = false,
     .build = build,
     .decide = decide,
 };

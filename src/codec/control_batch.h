@@ -50,6 +50,14 @@ public:
             append(C::id, payload.data(), payload.size_bytes());
     }
 
+    // A payload that somebody else has made; false if there is no room for one more.
+    [[nodiscard]] bool addBytes(uint32_t id, std::span<const std::byte> payload) {
+        const bool room = count_ < entries_.size();
+        if (room)
+            append(id, payload.data(), payload.size());
+        return room;
+    }
+
     std::span<const Entry> entries() const { return std::span(entries_).first(count_); }
     std::span<const std::byte> payload(const Entry& entry) const {
         return std::span(storage_).subspan(entry.offset, entry.size);

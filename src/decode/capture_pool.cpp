@@ -103,7 +103,6 @@ void CapturePool::dropUnowned() {
         if (!canRemove_)
             return;
         slots_.erase(slot);
-        full_ = false;
     }
 }
 

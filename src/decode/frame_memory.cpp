@@ -131,7 +131,25 @@ Result<void> FrameMemory::checkLayout(const Decoder& decoder, const StreamFormat
     return {};
 }
 
+FrameMemory::Reading::Reading(std::shared_ptr<FrameMemory> memory) : memory_(std::move(memory)) {
+    const std::lock_guard lock(memory_->mutex_);
+    memory_->readings_++;
+}
+
+FrameMemory::Reading::~Reading() {
+    if (!memory_)
+        return;
+    const std::lock_guard lock(memory_->mutex_);
+    if (--memory_->readings_ == 0)
+        memory_->wasRead_.notify_all();
+}
+
 bool FrameMemory::waitUntilUnused(os::Deadline deadline) const {
+    if (beingRead()) {
+        std::unique_lock lock(mutex_);
+        if (!wasRead_.wait_until(lock, deadline.time(), [&] { return readings_ == 0; }))
+            return false;
+    }
     return std::ranges::all_of(fds_, [&](const os::UniqueFd& fd) { return waitForFences(fd.get(), deadline); });
 }
 

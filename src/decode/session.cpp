@@ -70,6 +70,17 @@ private:
     std::vector<OutputPool::Slot*> slots_;
 };
 
+bool Work::needs(const Frame& frame) const {
+    return target.get() == &frame ||
+           std::ranges::any_of(references, [&](const Reference& reference) { return reference.frame.get() == &frame; });
+}
+
+bool Work::accesses(const Frame& frame) const {
+    return target.get() == &frame || std::ranges::any_of(references, [&](const Reference& reference) {
+               return reference.read && reference.frame.get() == &frame;
+           });
+}
+
 template <typename Text>
 void Session::note(Text text) noexcept {
     try {
@@ -101,21 +112,27 @@ Result<std::shared_ptr<Session>> Session::open(const Decoder& decoder, const Str
                        .and_then([&] { return session->device_.streamOn(v4l2::QueueType::Capture); });
     if (!started)
         return tl::unexpected(std::move(started).error());
+    if (session->observer_)
+        session->number_ = session->observer_->opened(decoder, wanted, *formats, bitstream);
     return session;
 }
 
 Session::Session(Passkey, const Decoder& decoder, v4l2::Device&& device, os::UniqueFd&& media,
                  const StreamFormat& wanted, const NegotiatedFormat& formats, const Log& log)
     : decoder_(decoder), log_(log), device_(std::move(device)), media_(std::move(media)), wanted_(wanted),
-      formats_(formats), memory_(decoder, wanted), output_(device_, media_.get(), formats.output),
-      capture_(device_, formats.capture) {}
+      formats_(formats), observer_(decoder.observer), memory_(decoder, wanted),
+      output_(device_, media_.get(), formats.output), capture_(device_, formats.capture) {}
 
 // Closing the device ends its jobs.
 Session::~Session() {
     for (Pending& pending : pending_) {
         pending.work.target->addDamage(Frame::forEver);
+        if (observer_ && !pending.undecided)
+            observer_->ended(number_, pending.work, true);
         pending.work.target->end();
     }
+    if (observer_)
+        observer_->closed(number_);
 }
 
 // -------------------------------------------------------------------------------------------------- submitting
@@ -124,7 +141,9 @@ bool Session::holdsAfter(const Work& work, const codec::Job& job) const {
     return &job != &work.jobs.back() || (work.firstField && decoder_.holdCapture);
 }
 
-Result<void> Session::submit(Work work) {
+Result<void> Session::submit(Work submitted) {
+    std::list<Pending> picture;
+    const Work& work = picture.emplace_back(std::move(submitted)).work;
     Guard guard(*this);
     Lock& lock = guard.lock;
     if (work.jobs.size() > 1 && !decoder_.holdCapture)
@@ -148,6 +167,7 @@ Result<void> Session::submit(Work work) {
     auto bound = joins ? Result<CapturePool::Slot*>(pending_.back().slot) : bind(lock, work);
     if (!bound)
         return tl::unexpected(std::move(bound).error());
+    picture.front().slot = *bound;
 
     // 2. All that can fail. From here on the lock is not released before everything is queued.
     // A recovery since the picture was built: what it refers to is lost.
@@ -159,16 +179,12 @@ Result<void> Session::submit(Work work) {
                 output_.prepare(taken[i], work.jobs[i], work.target->timestamp(), holdsAfter(work, work.jobs[i]));
             !prepared)
             return prepared;
-    if (!joins)
-        if (auto prepared = capture_.prepare(**bound, work.target); !prepared)
-            return prepared;
-    std::list<Pending> picture;
-    picture.push_back({.work = std::move(work), .slot = *bound});
     if (joins)
-        pending_.back().work.references.reserve(pending_.back().work.references.size() +
-                                                picture.front().work.references.size());
-    if (picture.front().work.undecided && together == 1) {
-        hold(picture, taken.giveLast());
+        pending_.back().work.references.reserve(pending_.back().work.references.size() + work.references.size());
+    else if (auto prepared = capture_.prepare(**bound, work.target); !prepared)
+        return prepared;
+    if (work.undecided && together == 1) {
+        hold(picture, taken);
         return {};
     }
     return start(lock, picture, joins, taken, together);
@@ -206,6 +222,8 @@ Result<void> Session::start(Lock& lock, std::list<Pending>& picture, bool joins,
         target->begin();
         pending_.splice(pending_.end(), picture);
     }
+    if (observer_)
+        observer_->queued(number_, work);
     if (!failure)
         endInPart(target, failure.error().message);
     else if (!rest.empty())
@@ -216,10 +234,16 @@ Result<void> Session::start(Lock& lock, std::list<Pending>& picture, bool joins,
 }
 
 // All but the last step: that is done when it is decided, or somebody wants the picture.
-void Session::hold(std::list<Pending>& picture, OutputPool::Slot* job) {
+void Session::hold(std::list<Pending>& picture, TakenSlots& taken) {
     Pending& held = picture.front();
+    if (observer_) { // who submitted it does not keep its bytes for so long
+        held.shown.emplace();
+        held.shown->controls = held.work.jobs.front().controls;
+        for (const codec::Bytes piece : held.work.jobs.front().bitstream.pieces())
+            held.shown->bitstream.appendCopy(piece);
+    }
+    held.undecided = taken.giveLast();
     held.slot->reserve(held.work.target);
-    held.undecided = job;
     held.work.target->begin();
     held_ = held.work.target.get();
     pending_.splice(pending_.end(), picture);
@@ -234,7 +258,10 @@ bool Session::decide(const Frame& frame, const ControlBatch* controls) {
     Guard guard(*this);
     if (held_ != &frame || !pending_.back().undecided)
         return false;
-    const auto set = controls ? output_.setControls(*pending_.back().undecided, *controls) : Result<void>{};
+    Pending& picture = pending_.back();
+    const auto set = controls ? output_.setControls(*picture.undecided, *controls) : Result<void>{};
+    if (set && controls && picture.shown)
+        picture.shown->controls = *controls;
     startUndecided(guard.lock);
     return set.has_value(); // else the device got it as it was
 }
@@ -247,11 +274,14 @@ void Session::startRest(Lock& lock, const std::shared_ptr<Frame>& target, std::s
     for (const codec::Job& job : jobs) {
         TakenSlots taken(output_);
         const bool last = &job == &jobs.back();
-        auto started = acquireOutput(lock, job, depth, taken);
+        auto started = orNoMemory([&] {
+            taken.reserve(1);
+            return acquireOutput(lock, job, depth, taken);
+        });
         if (std::none_of(pending_.begin(), pending_.end(), isIt))
             return; // lost meanwhile: the rest would go into the next picture
         if (started)
-            started = output_.prepare(taken[0], job, target->timestamp(), !last || holds);
+            started = orNoMemory([&] { return output_.prepare(taken[0], job, target->timestamp(), !last || holds); });
         if (started)
             started = output_.start(taken[0], target);
         if (!started)
@@ -287,13 +317,9 @@ Result<void> Session::acquireOutput(Lock& lock, const codec::Job& job, size_t de
 
 // An index may be taken neither from what is being submitted, nor from what a pending picture reads or writes.
 Result<CapturePool::Slot*> Session::bind(Lock& lock, const Work& work) {
-    const auto uses = [](const Work& by, const std::shared_ptr<Frame>& other) {
-        return by.target == other || std::any_of(by.references.begin(), by.references.end(),
-                                                 [&](const Reference& reference) { return reference.frame == other; });
-    };
     const auto needed = [&](const std::shared_ptr<Frame>& other) {
-        return uses(work, other) || std::any_of(pending_.begin(), pending_.end(),
-                                                [&](const Pending& pending) { return uses(pending.work, other); });
+        return work.needs(*other) ||
+               std::ranges::any_of(pending_, [&](const Pending& pending) { return pending.work.needs(*other); });
     };
     const auto deadline = os::Deadline::after(2 * decoder_.stallTimeout);
     for (;;) {
@@ -323,18 +349,12 @@ Result<void> Session::wait(const Frame& frame, os::Deadline deadline) {
 
 Result<void> Session::waitUntilUnused(const Frame& frame) {
     Guard guard(*this);
-    const auto uses = [&](const Pending& pending) {
-        const auto reads = [&](const Reference& reference) {
-            return reference.read && reference.frame.get() == &frame;
-        };
-        return pending.work.target.get() == &frame ||
-               std::any_of(pending.work.references.begin(), pending.work.references.end(), reads);
-    };
+    const auto accesses = [&](const Pending& pending) { return pending.work.accesses(frame); };
     const auto deadline = os::Deadline::after(2 * decoder_.stallTimeout);
-    while (std::any_of(pending_.begin(), pending_.end(), uses)) {
+    while (std::ranges::any_of(pending_, accesses)) {
         if (deadline.passed())
             return fail(ErrorKind::Busy, "the memory is still needed by pictures before this one");
-        if (held_ && uses(pending_.back()))
+        if (held_ && accesses(pending_.back()))
             letHeldGo(guard.lock);
         waitForProgress(guard.lock, deadline);
     }
@@ -461,6 +481,8 @@ void Session::complete(Pending& pending) {
             });
         goodSince_ = 0;
     }
+    if (observer_)
+        observer_->ended(number_, work, false);
     work.target->end();
 }
 
@@ -475,9 +497,6 @@ void Session::recover(Lock& lock, const char* why) noexcept {
         return strprintf("%s: %s: stopping and restarting the queues, %zu pictures are lost", decoder_.codec->name, why,
                          lost.size());
     });
-    for (Pending& pending : lost)
-        if (pending.undecided)
-            output_.release(*pending.undecided);
     const auto before = capture_.latest([](const Frame& frame) { return !frame.pending(); });
     held_ = nullptr;
     auto outputOff = device_.streamOff(v4l2::QueueType::Output);
@@ -499,8 +518,13 @@ void Session::recover(Lock& lock, const char* why) noexcept {
 void Session::conceal(Lock& lock, std::list<Pending>& lost, const std::shared_ptr<Frame>& before) noexcept {
     epoch_++;
     concealing_++;
-    for (Pending& pending : lost)
+    for (Pending& pending : lost) {
         pending.work.target->addDamage(Frame::forEver);
+        if (pending.undecided) // the device never had it
+            output_.release(*pending.undecided);
+        else if (observer_)
+            observer_->ended(number_, pending.work, true);
+    }
     lock.unlock();
     for (const Pending& pending : lost)
         if (before)
@@ -529,21 +553,24 @@ void Session::letHeldGo(Lock& lock) {
 void Session::startUndecided(Lock& lock) {
     held_ = nullptr;
     Pending& picture = pending_.back();
-    OutputPool::Slot& job = *std::exchange(picture.undecided, nullptr);
     const auto target = picture.work.target;
     epoch_++;
     lastProgress_ = os::Clock::now();
-    auto started = output_.start(job, target);
-    if (started) {
-        if (auto queued = capture_.queue(*picture.slot, target); !queued)
-            recover(lock, queued.error().message.c_str());
-        return;
+    if (auto started = output_.start(*picture.undecided, target); !started) {
+        note([&] {
+            return strprintf("%s: a picture is lost: %s", decoder_.codec->name, started.error().message.c_str());
+        });
+        std::list<Pending> lost;
+        lost.splice(lost.end(), pending_, std::prev(pending_.end()));
+        return conceal(lock, lost, capture_.latest([](const Frame& frame) { return !frame.pending(); }));
     }
-    output_.release(job);
-    note([&] { return strprintf("%s: a picture is lost: %s", decoder_.codec->name, started.error().message.c_str()); });
-    std::list<Pending> lost;
-    lost.splice(lost.end(), pending_, std::prev(pending_.end()));
-    conceal(lock, lost, capture_.latest([](const Frame& frame) { return !frame.pending(); }));
+    picture.undecided = nullptr;
+    if (observer_ && picture.shown) {
+        picture.work.jobs = {&*picture.shown, 1};
+        observer_->queued(number_, picture.work);
+    }
+    if (auto queued = capture_.queue(*picture.slot, target); !queued)
+        recover(lock, queued.error().message.c_str());
 }
 
 // -------------------------------------------------------------------------------------------------- references

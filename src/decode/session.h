@@ -5,6 +5,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,6 +38,11 @@ struct Work {
     bool undecided = false;   // its one job waits for decide(), or for whoever wants the picture
     bool damaged = false;     // whatever the device says
     uint32_t damageLasts = Frame::forEver;
+
+    // Whether the device writes or reads the memory of this picture.
+    bool accesses(const Frame& frame) const;
+    // The same, or has to find it by its timestamp only.
+    bool needs(const Frame& frame) const;
 };
 
 // One file handle of a device with both queues running: what is pending on it, and how that ends. Thread-safe: one
@@ -93,9 +99,12 @@ public:
 
 private:
     struct Pending {
+        explicit Pending(Work&& submitted) : work(std::move(submitted)) {}
+
         Work work;
-        CapturePool::Slot* slot;
+        CapturePool::Slot* slot = nullptr;
         OutputPool::Slot* undecided = nullptr; // its job, which the device does not have yet
+        std::optional<codec::Job> shown;       // the same, for the observer
         bool back = false;                     // the device has given it back
     };
     using Lock = Waiter::Lock;
@@ -105,7 +114,7 @@ private:
     Result<void> acquireOutput(Lock& lock, const codec::Job& job, size_t depth, TakenSlots& taken);
     Result<CapturePool::Slot*> bind(Lock& lock, const Work& work);
     Result<void> start(Lock& lock, std::list<Pending>& picture, bool joins, TakenSlots& taken, size_t count);
-    void hold(std::list<Pending>& picture, OutputPool::Slot* job);
+    void hold(std::list<Pending>& picture, TakenSlots& taken);
     void startRest(Lock& lock, const std::shared_ptr<Frame>& target, std::span<const codec::Job> jobs, bool holds);
     void endInPart(const std::shared_ptr<Frame>& target, const std::string& why);
     bool holdsAfter(const Work& work, const codec::Job& job) const;
@@ -128,6 +137,8 @@ private:
     os::UniqueFd media_;
     const StreamFormat wanted_;
     const NegotiatedFormat formats_;
+    const std::shared_ptr<Observer> observer_;
+    uint32_t number_ = 0; // that the observer gave
     MemoryPool memory_;
 
     std::timed_mutex mutex_;

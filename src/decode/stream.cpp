@@ -43,22 +43,30 @@ bool isDamage(const Error& error) {
 Result<void> Stream::decode(const codec::PictureInput& picture, const std::shared_ptr<Surface>& target,
                             const SurfaceLookup& lookup) {
     decideLast(picture, lookup);
-    auto submitted = submit(picture, *target, lookup);
+    std::any state;
+    const auto trySubmit = [&] { return orNoMemory([&] { return submit(picture, *target, lookup, state); }); };
+    auto submitted = trySubmit();
     if (!submitted && submitted.error().kind == ErrorKind::OutOfMemory) {
         dropUnownedMemory();
         // Without pictures that could be referred to, the session itself can go: with it goes all that it holds.
         if (!isReferable())
             setSession(nullptr);
-        submitted = submit(picture, *target, lookup);
+        submitted = trySubmit();
     }
     if (submitted) {
         failures_ = 0;
         return submitted;
     }
-    constexpr unsigned mostFailures = 3; // in a row: the device does not come back
     const Error& error = submitted.error();
+    if (!isDamage(error))
+        return submitted;
+    // The picture is lost. Its name is not used again, and what its headers say holds for later pictures.
+    lastFrame_++;
+    if (decoder_.codec->headersOutliveLoss && state.has_value())
+        codecState_ = std::move(state);
+    firstField_.reset();
     const bool ofTheStream = error.kind == ErrorKind::Decoding; // and never the device's
-    if (!isDamage(error) || (!ofTheStream && (lastFrame_ == 0 || ++failures_ >= mostFailures)))
+    if (!ofTheStream && ++failures_ >= mostFailures)
         return submitted;
     log_.info(strprintf("%s: a picture is concealed: %s", decoder_.codec->name, submitted.error().message.c_str()));
     conceal(*target);
@@ -120,12 +128,14 @@ Result<void> Stream::decodeAgain(const codec::Decision& decision, Undecided last
     return {};
 }
 
-Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup) {
+// `state`: what the codec remembers after this picture.
+Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup,
+                            std::any& state) {
     const auto shownBefore = target.frame();
     const uint64_t name = timestampOf(lastFrame_ + 1);
     const auto built = session();
     PictureReferences references(built.get(), lookup, shownBefore, name);
-    std::any state = codecState_;
+    state = codecState_;
     const auto submission = decoder_.codec->build(picture, references, decoder_.controls, state);
     if (!submission)
         return tl::unexpected(submission.error());
@@ -139,9 +149,13 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
         return opened;
     const auto session = this->session();
 
+    if (decoder_.observer)
+        decoder_.observer->beforePicture();
     auto refersTo = references.take(submission->predictedFrom);
+    // A second field whose first was lost is a picture of its own, half of which is missing.
     auto frame = submission->secondField ? firstField_.lock() : nullptr;
-    if (!frame || frame != shownBefore || !session->holds(frame)) {
+    const bool completesFrame = frame && frame == shownBefore && session->holds(frame);
+    if (!completesFrame) {
         auto memory = memoryFor(shown, *session);
         if (!memory)
             return tl::unexpected(std::move(memory).error());
@@ -151,9 +165,9 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
               .jobs = submission->jobs,
               .references = std::move(refersTo),
               .firstField = submission->firstField,
-              .secondField = submission->secondField && frame == shownBefore,
+              .secondField = completesFrame,
               .undecided = submission->undecided,
-              .damaged = submission->damaged,
+              .damaged = submission->damaged || (submission->secondField && !completesFrame),
               .damageLasts = submission->damageLasts ? submission->damageLasts : Frame::forEver};
     auto undecided =
         submission->undecided ? std::optional(Undecided{frame, work.references, work.damageLasts}) : std::nullopt;
@@ -245,7 +259,7 @@ Result<Stream::Memory> Stream::memoryFor(Surface& surface, Session& session) {
     if (promised || !memory)
         return spareMemory(session);
     constexpr long owners = 2; // the surface, and this function
-    if (serves && (!frame || frame->memory() != memory || frame.use_count() <= owners))
+    if (serves && !memory->beingRead() && (!frame || frame->memory() != memory || frame.use_count() <= owners))
         return memory;
     auto other = spareMemory(session);
     if (!other && serves && before && other.error().kind == ErrorKind::OutOfMemory)
@@ -268,7 +282,7 @@ void Stream::conceal(Surface& target) {
     const auto memory = session ? memoryFor(target, *session) : tl::unexpected(Error{});
     if (!memory)
         return target.refuse();
-    const auto frame = std::make_shared<Frame>(*memory, session, timestampOf(++lastFrame_));
+    const auto frame = std::make_shared<Frame>(*memory, session, timestampOf(lastFrame_));
     frame->addDamage(Frame::forEver);
     if (const auto before = session->latest(nullptr)) {
         (void)session->wait(*before, os::Deadline::never());

@@ -54,7 +54,8 @@ private:
     void decideLast(const codec::PictureInput& next, const SurfaceLookup& lookup);
     Result<void> decodeAgain(const codec::Decision& decision, Undecided last, PictureReferences& alive, uint64_t name,
                              const SurfaceLookup& lookup);
-    Result<void> submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup);
+    Result<void> submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup,
+                        std::any& state);
     Result<void> openSession(const codec::Submission& submission, const Surface& shown);
     Result<Memory> memoryFor(Surface& surface, Session& session);
     Result<Memory> spareMemory(Session& session);
@@ -69,10 +70,13 @@ private:
     std::any codecState_;
     std::optional<Undecided> undecided_;
     Counts counts_;
-    bool lackTold_ = false; // what the device does not do to pictures
+    bool lackTold_ = false;           // what the device does not do to pictures
     std::weak_ptr<Frame> firstField_; // of the picture that was submitted last, if its second is to come
     uint64_t lastFrame_ = 0;
-    unsigned failures_ = 0; // pictures in a row that could not be submitted
+    // Pictures in a row that could not be submitted. After so many the device does not come back; at first it has still
+    // to show that it works.
+    static constexpr unsigned mostFailures = 3;
+    unsigned failures_ = mostFailures;
 
     mutable std::mutex mutex_; // of session_, for a few instructions
     std::shared_ptr<Session> session_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "va/entry_points.h"
 
@@ -65,7 +66,7 @@ Status matchSlices(const codec::Codec& codec, Picture& picture) {
     return {};
 }
 
-Status takeBuffer(const codec::Codec& codec, Picture& picture, const Buffer& buffer) {
+Status takeBytes(const codec::Codec& codec, Picture& picture, const Buffer& buffer) {
     switch (buffer.type) {
     case VAPictureParameterBufferType: return takeStruct(buffer, codec.pictureSize, picture.input.picture);
     case VAIQMatrixBufferType: return takeStruct(buffer, codec.iqMatrixSize, picture.input.iqMatrix);
@@ -82,6 +83,14 @@ Status takeBuffer(const codec::Codec& codec, Picture& picture, const Buffer& buf
         return {VA_STATUS_ERROR_UNSUPPORTED_BUFFERTYPE,
                 strprintf("buffer type %d has no place in decoding", buffer.type)};
     }
+}
+
+Status takeBuffer(const Driver& driver, const codec::Codec& codec, Picture& picture, VABufferID id) {
+    auto buffer = driver.buffers.find(id);
+    if (!buffer)
+        return {VA_STATUS_ERROR_INVALID_BUFFER, strprintf("%#x is no buffer", id)};
+    // Kept before anything points at it.
+    return takeBytes(codec, picture, *picture.buffers.emplace_back(std::move(buffer)));
 }
 
 } // namespace
@@ -130,21 +139,20 @@ Status renderPicture(Driver& driver, VAContextID contextId, VABufferID* ids, int
     Picture& picture = context->picture;
     if (!picture.target || context->submitting)
         return {VA_STATUS_ERROR_OPERATION_FAILED, "vaRenderPicture without vaBeginPicture"};
-    for (int i = 0; i < count; i++) {
-        auto buffer = driver.buffers.find(ids[i]);
-        if (!buffer)
-            return picture.failed = {VA_STATUS_ERROR_INVALID_BUFFER, strprintf("%#x is no buffer", ids[i])};
-        // Kept before anything points at it.
-        const Buffer& kept = *picture.buffers.emplace_back(std::move(buffer));
-        if (Status taken = takeBuffer(*context->config->decoder.codec, picture, kept); !taken.ok())
-            return picture.failed = taken;
+    try {
+        for (int i = 0; i < count; i++)
+            if (Status taken = takeBuffer(driver, *context->config->decoder.codec, picture, ids[i]); !taken.ok())
+                return picture.failed = taken;
+    } catch (const std::bad_alloc&) {
+        return picture.failed = {VA_STATUS_ERROR_ALLOCATION_FAILED, "no memory"};
     }
     return {};
 }
 
 namespace {
 
-// While it lives, the context's picture is this thread's alone.
+// While it lives, the context's picture is this thread's alone. One that is not submitted is refused, also by an
+// exception.
 class Submitting {
 public:
     explicit Submitting(Context& context) : context_(context) {
@@ -156,6 +164,8 @@ public:
     ~Submitting() {
         if (!begun_)
             return;
+        if (!submitted_)
+            context_.picture.target->refuse();
         context_.picture.clear();
         const std::lock_guard lock(context_.mutex);
         context_.submitting = false;
@@ -165,10 +175,12 @@ public:
     Submitting& operator=(const Submitting&) = delete;
 
     bool begun() const { return begun_; }
+    void submitted() { submitted_ = true; }
 
 private:
     Context& context_;
     bool begun_;
+    bool submitted_ = false;
 };
 
 Status submit(Driver& driver, Context& context, Picture& picture) {
@@ -198,13 +210,13 @@ Status endPicture(Driver& driver, VAContextID contextId) {
     const auto context = driver.contexts.find(contextId);
     if (!context)
         return noContext(contextId);
-    const Submitting submitting(*context);
+    Submitting submitting(*context);
     if (!submitting.begun())
         return {VA_STATUS_ERROR_OPERATION_FAILED, "vaEndPicture without vaBeginPicture"};
     Picture& picture = context->picture;
     auto status = submit(driver, *context, picture);
-    if (!status.ok())
-        picture.target->refuse();
+    if (status.ok())
+        submitting.submitted();
     for (auto& buffer : picture.buffers)
         driver.spareBuffers.give(std::move(buffer));
     return status;
