@@ -63,8 +63,8 @@ def main(listed):
         expected = clean[original][-tail:]
         _, software = ffmpeg(path, False)
 
-        def report(client, fault, pictures=None, fewest=0):
-            if not fault and pictures is not None and pictures[-tail:] != expected:
+        def report(client, fault, pictures=None, fewest=0, in_order=list):
+            if not fault and pictures is not None and in_order(pictures[-tail:]) != in_order(expected):
                 fault = 'other pictures after the next random access point'
             # Where software gives up a picture that it finds broken while it decodes, a device has written it.
             if not fault and pictures is not None and len(pictures) < fewest:
@@ -74,7 +74,8 @@ def main(listed):
         report('FFmpeg', *ffmpeg(path, True), len(software))
         report('mpv', mpv(path))
         if path.rsplit('.', 1)[-1] in GSTREAMER and os.environ.get('GST_VA_ALL_DRIVERS'):
-            report('GStreamer', *gstreamer(path))
+            # Behind a picture that was lost, GStreamer gives those of MPEG-2 out in another order, straight on the kernel as well.
+            report('GStreamer', *gstreamer(path), in_order=sorted if path.endswith('.m2v') else list)
 
 
 main(sys.argv[1])

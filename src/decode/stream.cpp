@@ -263,7 +263,10 @@ Result<Stream::Memory> Stream::memoryFor(Surface& surface, Session& session) {
         return memory;
     auto other = spareMemory(session);
     if (!other && serves && before && other.error().kind == ErrorKind::OutOfMemory)
-        return before->waitUntilUnused(*frame).map([&] { return memory; });
+        return before->waitUntilUnused(*frame).map([&] {
+            (void)memory->waitUntilUnused(os::Deadline::after(readerTimeout));
+            return memory;
+        });
     if (other && serves)
         session.memory().keep(memory);
     return other;

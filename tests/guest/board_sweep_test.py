@@ -107,6 +107,20 @@ class BoardSweep(unittest.TestCase):
         self.assertEqual((page.open, page.links), ([], ['board.html']))
         self.assertIn('2 of 2', page.text)
 
+        # A forge: nothing is worse than what was accepted, and what is, fails.
+        results, baseline = (os.path.join(self.folder, name) for name in ('board.json', 'baselines/guest.json'))
+        junit = [os.path.join(ROOT, 'contrib/ci/junit.py'), results, '--baseline', baseline]
+        subprocess.run([*junit, '--accept'], check=True)
+        subprocess.run([*junit, '--junit', os.path.join(self.folder, 'junit.xml')], check=True)
+        board['streams'][0]['verdict'] = 'libva: signal 11'
+        with open(results, 'w', encoding='utf-8') as file:
+            json.dump(board, file)
+        worse = subprocess.run(junit, capture_output=True, text=True, check=False)
+        self.assertEqual((worse.returncode, worse.stdout.count('signal 11')), (1, 1))
+        board['streams'][0]['verdict'] = 'match'
+        with open(results, 'w', encoding='utf-8') as file:
+            json.dump(board, file)
+
         # What a lab is told of it, by a lava-test-case of our own.
         said = os.path.join(self.folder, 'said')
         with open(os.path.join(self.folder, 'lava-test-case'), 'w', encoding='utf-8') as file:

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <sstream>
 
 #include <execinfo.h>
@@ -52,8 +53,9 @@ struct Injection {
     int error = 0;
     bool forGood = false;
     unsigned inFlight = 1;
-    unsigned long allocation = 0; // instead of a call
-    bool removal = false;         // of the device, instead of a call
+    unsigned long allocation = 0;        // instead of a call
+    bool removal = false;                // of the device, instead of a call
+    std::optional<calls::Fault> cause{}; // without which the call is not made
 
     bool isCall() const { return !allocation && !removal; }
 };
@@ -62,9 +64,11 @@ struct Injection {
 const char* const removeCommand = std::getenv("CAMPAIGN_REMOVE");
 const char* const returnCommand = std::getenv("CAMPAIGN_RETURN");
 
-// Every call of the driver, and the errnos that each is made to fail with, and whether they last.
+// Every call of the driver, and the errnos that each is made to fail with, and whether they last. Some calls are made
+// only where another one has failed.
 struct Row {
     calls::Site site;
+    std::optional<calls::Fault> cause;
     std::vector<std::pair<int, bool>> errors;
 };
 using Table = std::vector<Row>;
@@ -114,7 +118,9 @@ std::string describe(const Injection& injection) {
         return "allocation " + std::to_string(injection.allocation) + flight;
     if (injection.removal)
         return std::string("the device goes ") + placeNames[static_cast<int>(injection.place)] + flight;
-    return calls::nameOf(injection.site) + " " + nameOf(injection.error) + " " +
+    const std::string cause =
+        injection.cause ? " after " + calls::nameOf(injection.cause->site) + " " + nameOf(injection.cause->error) : "";
+    return calls::nameOf(injection.site) + " " + nameOf(injection.error) + cause + " " +
            placeNames[static_cast<int>(injection.place)] + (injection.forGood ? ", for good" : ", once") + flight;
 }
 
@@ -248,8 +254,9 @@ private:
         if (injection_ && injection_->isCall() && injection_->place == place)
             calls::arm({.site = injection_->site,
                         .error = injection_->error,
-                        .after = place == Place::Middle ? 1u : 0u,
-                        .times = injection_->forGood ? UINT_MAX : 1});
+                        .after = place == Place::Middle && !injection_->cause ? 1u : 0u,
+                        .times = injection_->forGood ? UINT_MAX : 1},
+                       injection_->cause);
     }
 
     const Recording& recording_;
@@ -318,12 +325,19 @@ Table readTable(const char* path) {
         if (line.empty() || line[0] == '#')
             continue;
         std::istringstream words(line);
-        std::string name, error;
+        std::string name, word;
         words >> name;
-        Row& row = table.emplace_back(Row{calls::siteOf(name), {}});
-        while (words >> error) {
-            const bool once = error.back() == '!';
-            row.errors.emplace_back(numberOf(once ? error.substr(0, error.size() - 1) : error), !once);
+        Row& row = table.emplace_back(Row{calls::siteOf(name), {}, {}});
+        while (words >> word) {
+            const bool isCause = word == "after";
+            if (isCause)
+                words >> name >> word;
+            const bool once = word.back() == '!';
+            const int number = numberOf(once ? word.substr(0, word.size() - 1) : word);
+            if (isCause)
+                row.cause = calls::Fault{.site = calls::siteOf(name), .error = number, .times = once ? 1 : UINT_MAX};
+            else
+                row.errors.emplace_back(number, !once);
         }
     }
     return table;
@@ -345,13 +359,19 @@ std::vector<Injection> planCalls(const Table& table, const Report& normal) {
             const auto& start = normal.before[place];
             const auto& end = initialises ? normal.before[static_cast<size_t>(Place::First)] : normal.after;
             const bool middle = static_cast<Place>(place) == Place::Middle; // where the first call is let through
-            if (!isReached(static_cast<Place>(place), normal) || end[row.site] <= start[row.site] + middle)
+            const calls::Site made = row.cause ? row.cause->site : row.site;
+            if (!isReached(static_cast<Place>(place), normal) || end[made] <= start[made] + middle)
                 continue;
             for (const auto& [error, lasts] : row.errors)
                 for (const bool forGood : {false, true})
                     for (const unsigned inFlight : inFlights)
                         if (!forGood || lasts)
-                            all.push_back({static_cast<Place>(place), row.site, error, forGood, inFlight, 0});
+                            all.push_back({.place = static_cast<Place>(place),
+                                           .site = row.site,
+                                           .error = error,
+                                           .forGood = forGood,
+                                           .inFlight = inFlight,
+                                           .cause = row.cause});
         }
     return all;
 }
@@ -412,7 +432,7 @@ public:
             throw std::runtime_error("the pictures are not those of the software decoder");
         std::string idle;
         for (const Row& row : table_)
-            if (!normal_.after[row.site])
+            if (!normal_.after[row.cause ? row.cause->site : row.site])
                 idle += " " + calls::nameOf(row.site);
         std::printf("not called:%s\n", idle.c_str());
         return normal_;

@@ -190,6 +190,10 @@ void Client::submit(size_t index) {
         refused_.insert(frame);
     if (!told)
         lost_.insert(frame);
+    // Between two fields, now and then: the device gives back what it kept for the second.
+    VASurfaceStatus status{};
+    if (frame % 8 == 6 && index + 1 < recording_.pictureCount && recording_.isSecondField(index + 1))
+        CALL(vaQuerySurfaceStatus, display_, ofFrame_[frame], &status);
     for (const VABufferID buffer : buffers)
         CALL(vaDestroyBuffer, display_, buffer);
 }

@@ -101,8 +101,8 @@ constexpr Site firstOther = 3 * std::size(ioctls);
 static_assert(firstOther + std::size(others) <= mostSites);
 
 std::array<std::atomic<unsigned>, mostSites> counted;
-std::atomic<bool> armed = false;
-// The armed fault. Its lock is not one of those whose calls are seen here.
+std::atomic<unsigned> armed = 0; // so many of the faults
+// An armed fault. Its lock is not one of those whose calls are seen here.
 class ArmedFault {
 public:
     void set(const Fault& fault) {
@@ -127,8 +127,8 @@ private:
     };
     mutable std::atomic_flag busy_;
     Fault fault_;
-} armedFault;
-std::atomic<unsigned> matched = 0;
+} armedFaults[2];
+std::atomic<unsigned> matched[std::size(armedFaults)];
 std::atomic<pid_t> onlyThread = 0;
 std::atomic<unsigned long> allocated = 0, failing = 0;
 thread_local int inDriver = 0;
@@ -163,19 +163,20 @@ void trace() {
     ::backtrace_symbols_fd(frames, ::backtrace(frames, std::size(frames)), STDOUT_FILENO);
 }
 
-// Counts a call. Returns the armed fault, if it is one of this call.
+// Counts a call. Returns the armed fault that is one of this call, if there is one.
 std::optional<Fault> meets(Site site) {
     counted[site]++;
-    if (!armed)
-        return std::nullopt;
-    const Fault fault = armedFault.get();
-    if (fault.site != site || (onlyThread && onlyThread != ::gettid()))
-        return std::nullopt;
-    const unsigned number = matched++;
-    if (number < fault.after || number - fault.after >= fault.times)
-        return std::nullopt;
-    trace();
-    return fault;
+    for (size_t i = 0; i < armed; i++) {
+        const Fault fault = armedFaults[i].get();
+        if (fault.site != site || (onlyThread && onlyThread != ::gettid()))
+            continue;
+        const unsigned number = matched[i]++;
+        if (number < fault.after || number - fault.after >= fault.times)
+            continue;
+        trace();
+        return fault;
+    }
+    return std::nullopt;
 }
 
 // Makes the call, lets it fail, or delays it.
@@ -244,21 +245,22 @@ Counts counts() {
     return copy;
 }
 
-void arm(const Fault& wanted) {
-    armed = false;
-    armedFault.set(wanted);
-    matched = 0;
+void arm(const Fault& wanted, const std::optional<Fault>& cause) {
+    armed = 0;
+    armedFaults[0].set(wanted);
+    armedFaults[1].set(cause.value_or(Fault{}));
+    matched[0] = matched[1] = 0;
     onlyThread = wanted.thisThreadOnly ? ::gettid() : 0;
-    armed = true;
+    armed = cause ? 2 : 1;
 }
 
 void disarm() {
-    armed = false;
+    armed = 0;
 }
 
 unsigned met() {
-    const unsigned number = matched;
-    const Fault fault = armedFault.get();
+    const unsigned number = matched[0];
+    const Fault fault = armedFaults[0].get();
     return number <= fault.after ? 0 : std::min(number - fault.after, fault.times);
 }
 
