@@ -95,6 +95,7 @@ void fb_map_read(const struct fb_map *m, size_t off, void *to, size_t len);
 void fb_map_write(struct fb_map *m, size_t off, const void *from, size_t len);
 u32 fb_bus_bits(u32 addr, u32 pos, u32 count);
 u32 fb_map_crc(const struct fb_map *m, size_t off, size_t len);
+u32 fb_map_crc_more(const struct fb_map *m, size_t off, size_t len, u32 crc);
 /* The job that last wrote a picture into this memory, 0 if none did since the log was cleared. */
 u32 fb_map_frame(const struct fb_map *m);
 void fb_map_set_frame(const struct fb_map *m, u32 job);
@@ -118,7 +119,7 @@ struct fb_job {
 	u32 length;
 	u32 outs[FB_OUTS];		/* bus addresses that are written; the last is what the client gets */
 	unsigned int num_outs;
-	u32 crc;			/* of the stream */
+	u32 bytes, crc;			/* of the stream: of what is read of it */
 };
 
 /* An address inside a table: entries of stride bytes from the address in reg on. */
@@ -148,12 +149,15 @@ struct fb_engine {
 	u16 stream, length;		/* registers of the job, without locate() */
 	u32 length_mask;
 	u16 out;
+	u16 adapted;			/* register of memory for the probabilities that the picture leaves, 0 if there is none */
 	u16 sram_port;			/* offset register of an SRAM, the data register after it; 0 if there is none */
 	const u16 *ports;		/* registers where the order of writes counts, 0 at the end */
 	const struct fb_reg_name *names;	/* name NULL at the end */
 	const struct fb_reg_name *(*more_names)(const struct fb_unit *u);	/* those that go by codec */
 	/* Fills in the job; NULL: the registers above. */
 	void (*locate)(const struct fb_unit *u, struct fb_job *job);
+	/* Bytes and CRC of the stream where it is in pieces; NULL: all of it. */
+	void (*digest)(const struct fb_unit *u, struct fb_job *job);
 	/* Bytes that the kernel's driver has the decoder read behind the stream, at most. */
 	u32 (*read_ahead)(const struct fb_unit *u);
 	/* A write that a plain memory register does not do; fb_regs_lock is held. */

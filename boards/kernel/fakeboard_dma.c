@@ -95,10 +95,16 @@ void fb_map_write(struct fb_map *m, size_t off, const void *from, size_t len)
 
 u32 fb_map_crc(const struct fb_map *m, size_t off, size_t len)
 {
-	u32 crc = ~0;
+	return fb_map_crc_more(m, off, len, 0);
+}
+
+/* The CRC of something that has this one, and these bytes behind it. */
+u32 fb_map_crc_more(const struct fb_map *m, size_t off, size_t len, u32 crc)
+{
 	size_t piece;
 	u8 *bytes;
 
+	crc = ~crc;
 	len = clip(m, off, len);
 	for_each_piece(m, off, len, bytes, piece)
 		crc = crc32_le(crc, bytes, piece);

@@ -187,6 +187,28 @@ static void locate_vpu981(const struct fb_unit *u, struct fb_job *job)
 		job->outs[job->num_outs++] = fb_rd(u->fun, 0x518);
 }
 
+/*
+ * Its stream is tiles, which a client may have behind headers, and apart. The
+ * table says where they begin and end, counted from the first one.
+ */
+static void digest_vpu981(const struct fb_unit *u, struct fb_job *job)
+{
+	struct fb_map *m = fb_map_find(job->stream), *table = fb_map_find(fb_rd(u->fun, 0x29c));
+	u32 first, count, place[2], i;
+
+	if (!m || !table)
+		return;
+	first = job->stream - m->start + (fb_rd(u->fun, 0x014) >> 25 & 0x7f) / 8;
+	count = (fb_rd(u->fun, 0x028) >> 10 & 0x7f) * (fb_rd(u->fun, 0x028) >> 17 & 0x7f);
+	for (i = 0; i < count; i++) {
+		fb_map_read(table, i * 16 + 8, place, sizeof(place));
+		if (place[1] < place[0] || place[1] > job->length)
+			continue;
+		job->crc = fb_map_crc_more(m, first + place[0], place[1] - place[0], job->crc);
+		job->bytes += place[1] - place[0];
+	}
+}
+
 #define VDPU1_STATUS	.done = BIT(12) | BIT(8), .error = BIT(16) | BIT(8)
 
 static const struct fb_engine vdpu1 = {
@@ -221,7 +243,9 @@ static const struct fb_engine vpu981 = {
 	.name = "vpu981", .irq = "vdpu",
 	.start = 0x004, .start_mask = 1, .start_val = 1, .stop = 0x004,
 	.status = 0x004, VDPU1_STATUS,
+	.adapted = 0x2ac,
 	.locate = locate_vpu981,
+	.digest = digest_vpu981,
 };
 
 static const struct fb_engine vdpu2 = {

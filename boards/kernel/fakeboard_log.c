@@ -294,7 +294,7 @@ static void put_stream(const struct view *v)
 	if (!job->num_outs)
 		return;
 	put_head(v, "stream");
-	fb_put("%u %08x\n", job->length, job->crc);
+	fb_put("%u %08x\n", job->bytes, job->crc);
 	if (!behind || !m || job->length < behind || job->length > m->size - (job->stream - m->start))
 		return;
 	put_head(v, "head");

@@ -8,6 +8,7 @@ import collections
 import re
 import zlib
 
+import board_av1
 import hevc_sets
 from differences import Differences, Job, pairs
 
@@ -16,18 +17,19 @@ EXCEPTIONS = 'board_exceptions.tsv'
 BOARDS = {
     'rk3399': ('mpeg2', 'h264', 'hevc', 'vp8', 'vp9'),
     'rk3568': ('mpeg2', 'h264', 'vp8'),
-    'rk3588': ('mpeg2', 'h264', 'hevc', 'vp8'),
+    'rk3588': ('mpeg2', 'h264', 'hevc', 'vp8', 'av1'),
     'rk3576': ('h264', 'hevc'),
     'rk3288': ('mpeg2', 'h264', 'hevc', 'vp8'),
     'imx8mq': ('mpeg2', 'h264', 'hevc', 'vp8', 'vp9'),
     'h3': ('mpeg2', 'h264', 'hevc', 'vp8'),
 }
 # What it decodes of 10 bits as well.
-TEN_BITS = {'rk3399': ('h264', 'hevc'), 'rk3588': ('h264', 'hevc'), 'rk3576': ('h264', 'hevc'), 'rk3288': ('hevc',),
+TEN_BITS = {'rk3399': ('h264', 'hevc'), 'rk3588': ('h264', 'hevc', 'av1'), 'rk3576': ('h264', 'hevc'), 'rk3288': ('hevc',),
             'imx8mq': ('hevc', 'vp9')}
-# Boards whose decoders write P010 themselves, which the driver takes: GStreamer is to take it too, not what is tiled. The
-# pattern has bits where a decoder writes zeros, 6 of each sample; GStreamer clears them where it copies: they do not count.
-WRITE_P010 = ('imx8mq',)
+# Boards whose decoders of these codecs write P010 themselves, which the driver takes: GStreamer is to take it too, not what is
+# tiled. The pattern has bits where a decoder writes zeros, 6 of each sample; GStreamer clears them where it copies: they do not
+# count.
+WRITE_P010 = {'imx8mq': ('hevc', 'vp9'), 'rk3588': ('av1',)}
 # Boards whose HEVC wants the reference sets of the SPS: GStreamer has them since 1.28.
 USERLANDS = {'rk3588': 'forky', 'rk3576': 'forky'}
 ROWS_SHOWN = 60  # of differences
@@ -89,6 +91,7 @@ class BoardJob(Job):
         self.tables = dict(before.tables) if before else {}
         self.digests = {}
         self.needed = set()  # names of records that its picture surely needs
+        self.again = False  # it came twice, which is counted as once
 
 
 def parse(lines):
@@ -106,7 +109,8 @@ def parse(lines):
             READERS[kind](jobs[-1], *words)
     if jobs:
         complete(jobs[-1])
-    return jobs
+    av1 = [job for job in jobs if job.engine == board_av1.ENGINE]
+    return [job for job in jobs if job.engine != board_av1.ENGINE] + board_av1.settle(av1)
 
 
 def read_stream(job, size, digest):
@@ -263,6 +267,7 @@ class Summary:
         self.jobs = collections.defaultdict(collections.Counter)  # codec -> equal, explained, different, all
         self.streams = collections.defaultdict(collections.Counter)  # codec -> equal, explained, different
         self.jobs_with_sets = 0  # pictures that need reference sets of the SPS
+        self.jobs_again = collections.Counter()  # codec -> pictures that the driver had decoded twice
         self.excused = set()  # streams of which it is explained that one client had more jobs: frames tell their job
 
     def add(self, stream, libva, kdirect, known):
@@ -277,11 +282,13 @@ class Summary:
                      for values in differing(ours, theirs, stream.codec)]
             counts['equal' if not found else 'explained' if all(found) else 'different'] += 1
             counts['lone'] += bool(found and not (ours and theirs) and not all(found))
+            counts['again'] += bool(ours and ours.again)
         if not libva and not kdirect:
             counts['different'] += 1
-        if len(libva) != len(kdirect) and not counts['lone']:
+        lone, again = counts.pop('lone', 0), counts.pop('again', 0)
+        if (len(libva) != len(kdirect) or again) and not lone:
             self.excused.add(stream.key())
-        lone = counts.pop('lone', 0)
+        self.jobs_again[stream.codec] += again
         self.jobs[stream.codec] += counts
         self.jobs[stream.codec]['all'] += sum(counts.values())
         outcome = 'different' if counts['different'] else 'explained' if counts['explained'] else 'equal'
@@ -305,6 +312,9 @@ class Summary:
         good = self.differences.print_rows(ROWS_SHOWN, together=True)
         for codec in sorted(self.jobs):
             self.print_counts(codec, self.jobs[codec], self.streams[codec])
+        for codec, count in self.jobs_again.items():
+            if count:
+                print(f'{self.board} {codec}: {count} pictures were decoded twice')
         if self.jobs_with_sets:
             print(f'{self.board} hevc: {self.jobs_with_sets} jobs need reference sets of the SPS')
         self.print_counts('all', sum(self.jobs.values(), collections.Counter()),

@@ -24,6 +24,7 @@ class Job:
         self.tables = collections.defaultdict(list)  # what has rows: events that come several times, or memory
         self.picture, self.payload = None, None
         self.origin = None  # the picture of the stream, where it is known
+        self.surely = set()  # what holds for it, where that is not known
 
 
 class Rule:
@@ -103,7 +104,8 @@ def pairs(libva, kdirect):
     The pictures of kdirect are then counted as libva counts them."""
     if len(libva) == len(kdirect):
         return list(zip(libva, kdirect))
-    payloads = ([job.origin or job.payload or at for at, job in enumerate(jobs)] for jobs in (libva, kdirect))
+    known = all(any(job.origin for job in jobs) for jobs in (libva, kdirect))
+    payloads = ([known and job.origin or job.payload or at for at, job in enumerate(jobs)] for jobs in (libva, kdirect))
     blocks = difflib.SequenceMatcher(None, *payloads, autojunk=False).get_matching_blocks()
     found, ours, theirs = [], 0, 0
     for a, b, size in blocks:

@@ -73,6 +73,7 @@ WORDS = {
     'container-parameters': 'has parameter sets that only the container has, in its middle',
     'cr-restored-alone': 'loop restoration of Cr, and none of Cb (AV1)',
     'filter-not-coded': 'loop_filter_params() has nothing: lossless, intra block copy (AV1)',
+    'intra-block-copy': 'allow_intrabc is 1 (AV1)',
     'reserved-matrix': 'matrix_coefficients has a reserved value (AV1)',
     'key-shown-again': 'comes after a hidden key frame was shown, before the next shown key frame (AV1)',
     'sequence-goes-on': 'is no key frame, and has another sequence header than the frame before: of other operating parameters (AV1)',
@@ -176,12 +177,23 @@ class Facts:
         for jobs in clients:
             for job, picture in zip(jobs, self.find(jobs)):
                 job.origin = picture
+            self.narrow(jobs)
+
+    def narrow(self, jobs):
+        """Of a client that left pictures out, and of whose payloads nothing is known: its n-th job is the n-th picture or, at
+        most, that many behind it. What holds for all of these holds for the job."""
+        if any(job.origin or job.payload for job in jobs) and any(picture.payloads for picture in self.pictures):
+            return
+        left_out = len(self.pictures) - len(jobs)
+        for at, job in enumerate(jobs):
+            if not job.origin and left_out >= 0:
+                job.surely = set.intersection(*(picture.facts for picture in self.pictures[at : at + left_out + 1]))
 
     def of_pair(self, ours, theirs):
         """What holds for a job of the driver and one of GStreamer, of which there may be only one."""
         picture = next((job.origin for job in (ours, theirs) if job and job.origin), None)
         if not picture:
-            return self.said
+            return self.said | (ours or theirs).surely
         made_again = picture.remade and ours and ours.payload and same(ours.payload, picture.remade)
         return picture.facts | self.said | ({'made-again'} if made_again else set())
 

@@ -81,6 +81,7 @@ class Av1:
         facts = {'key'} if kind == KEY else set()
         facts |= {'intra'} if kind in (KEY, INTRA_ONLY) else {'inter'}
         facts |= set() if shown else {'hidden'}
+        facts |= {'intra-block-copy'} if header.get('allow_intrabc') else set()
         facts |= {'cr-restored-alone'} if header.get('lr_type[2]') and not header.get('lr_type[1]') else set()
         facts |= {'reserved-matrix'} if header.get('matrix_coefficients', 0) > LAST_MATRIX else set()
         facts |= set() if 'loop_filter_sharpness' in header else {'filter-not-coded'}

@@ -125,10 +125,14 @@ def wanted_columns(stream, options):
     return options.columns
 
 
+def writes_p010(stream, options):
+    return stream.codec in boards.WRITE_P010.get(options.board, ())
+
+
 def needs_conversion(stream, options):
     """Whether GStreamer, straight on the device, has the pictures in another form than clients of libva."""
     if stream.format == 'p010le':
-        return options.board not in boards.WRITE_P010
+        return not writes_p010(stream, options)
     return 'eight_bit=mm21' in options.module_arg
 
 
@@ -150,7 +154,7 @@ def make_tasks(streams, options):
                 'format': stream.format,
                 'mismatch': stream.mismatch,
                 'convert': needs_conversion(stream, options) and column != 'libva',
-                'high_bits': stream.format == 'p010le' and options.board in boards.WRITE_P010,
+                'high_bits': stream.format == 'p010le' and writes_p010(stream, options),
             }
             tasks.append(task)
             owners[task['id']] = (stream, column)

@@ -16,8 +16,8 @@
 // VA-API carries nearly all of a frame header as the decoder derives it. What it lacks is derived here (av1_frame,
 // av1_tiles), but for refresh_frame_flags: those are ours to choose (av1_slots.h), unless eight pictures are alive when
 // the frame comes, because then its slot is that of a picture which only the next frame's map shows to be dead. Such a
-// frame is submitted so that it goes into no slot, and decoded once more, into the slot that it should have gone to, if
-// the next frame's map still names it.
+// frame is undecided: submitted so that it goes into no slot, and into the one that turned out to be free if the next
+// frame's map still names it.
 namespace v4l2_request::codec {
 
 namespace {
@@ -27,7 +27,7 @@ using Picture = VADecPictureParameterBufferAV1;
 // A frame that is in no slot, and all that it takes to decode it again.
 struct Unsaved {
     VASurfaceID surface = VA_INVALID_SURFACE;
-    Av1Slots::Slot slot; // what it would have been
+    uint8_t orderHint = 0;
     ControlBatch controls;
     v4l2_ctrl_av1_frame frame{};
     std::vector<uint8_t> data;
@@ -86,27 +86,6 @@ Av1Slots::Map readMap(const Picture& picture, const References& references) {
             surface != VA_INVALID_SURFACE && surface != picture.current_frame)
             map[i] = references.listed(surface);
     return map;
-}
-
-// The frame before this one is in no slot. If the map names it, it has to be: now there is one that is free.
-std::optional<Prelude> decideUnsaved(const References& references, Av1State& state, Av1Slots::Map& map) {
-    const auto unsaved = std::exchange(state.unsaved, nullptr);
-    if (!unsaved || std::ranges::find(map, unsaved->slot.timestamp) == map.end())
-        return std::nullopt;
-    const auto slot = state.slots.findFree(map);
-    if (!slot)
-        return std::nullopt; // not with a map of eight
-    const auto mask = static_cast<uint8_t>(1u << *slot);
-    const uint64_t name = references.names().prelude;
-    std::ranges::replace(map, std::optional(unsaved->slot.timestamp), std::optional(name));
-    state.slots.store(mask, {.timestamp = name, .orderHint = unsaved->slot.orderHint});
-    Prelude prelude{.surface = unsaved->surface, .job = {}};
-    prelude.job.controls = unsaved->controls;
-    v4l2_ctrl_av1_frame frame = unsaved->frame;
-    frame.refresh_frame_flags = mask;
-    prelude.job.controls.add<Av1Frame>(frame);
-    prelude.job.bitstream.appendCopy(unsaved->data);
-    return prelude;
 }
 
 // The slots of the seven references. A stream that was joined in its middle may name pictures that never were, and not
@@ -199,9 +178,11 @@ std::optional<uint8_t> chooseSlots(const Frame& frame, const Av1Slots::Map& map,
     return slot ? std::optional(static_cast<uint8_t>(1u << *slot)) : std::nullopt;
 }
 
-std::shared_ptr<const Unsaved> keepUnsaved(const Frame& frame, const Av1Slots::Slot& slot, const Job& job) {
-    auto unsaved = std::make_shared<Unsaved>(Unsaved{
-        .surface = frame.picture.current_frame, .slot = slot, .controls = job.controls, .frame = frame.control});
+std::shared_ptr<const Unsaved> keepUnsaved(const Frame& frame, const Job& job) {
+    auto unsaved = std::make_shared<Unsaved>(Unsaved{.surface = frame.picture.current_frame,
+                                                     .orderHint = frame.picture.order_hint,
+                                                     .controls = job.controls,
+                                                     .frame = frame.control});
     for (const Bytes piece : job.bitstream.pieces())
         unsaved->data.insert(unsaved->data.end(), piece.begin(), piece.end());
     return unsaved;
@@ -215,7 +196,7 @@ void fillDisplay(const Frame& frame, const DeviceControls& device, Submission& s
         picture.current_display_picture == picture.current_frame)
         return;
     submission.display = picture.current_display_picture;
-    submission.displayCopied = !device.has(Av1FilmGrain::id);
+    submission.lacking = device.has(Av1FilmGrain::id) ? nullptr : "film grain";
 }
 
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
@@ -229,8 +210,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     Submission submission{.codedWidth = frame->width,
                           .codedHeight = frame->height,
                           .bitDepth = static_cast<uint8_t>(frame->picture.bit_depth_idx ? 10 : 8)};
-    Av1Slots::Map map = readMap(frame->picture, references);
-    submission.prelude = decideUnsaved(references, state, map);
+    const Av1Slots::Map map = readMap(frame->picture, references);
     if (!frame->intra())
         if (auto filled = fillReferences(*frame, references, state, map, submission); !filled)
             return tl::unexpected(filled.error());
@@ -249,17 +229,40 @@ Result<Submission> build(const PictureInput& input, const References& references
         job.controls.add<Av1FilmGrain>(fillAv1FilmGrain(frame->picture));
     job.bitstream = std::move(frame->tiles.bitstream);
 
-    const Av1Slots::Slot slot{.timestamp = references.names().picture, .orderHint = frame->picture.order_hint};
+    const Av1Slots::Slot slot{.timestamp = references.name(), .orderHint = frame->picture.order_hint};
     submission.undecided = !mask;
+    state.unsaved = mask ? nullptr : keepUnsaved(*frame, job);
     if (mask)
         state.slots.store(*mask, slot);
-    else
-        state.unsaved = keepUnsaved(*frame, slot, job);
     job.controls.add<Av1Frame>(frame->control);
     state.width = frame->width;
     state.height = frame->height;
     keptState = state;
     return submission;
+}
+
+// The frame before is in no slot. If the next one's map names it, it has to be: now there is one that is free.
+std::optional<Decision> decide(const PictureInput& next, const References& references, std::any& keptState) {
+    auto* state = std::any_cast<Av1State>(&keptState);
+    const auto unsaved = state ? std::exchange(state->unsaved, nullptr) : nullptr;
+    if (!unsaved || next.picture.size() < sizeof(Picture))
+        return std::nullopt;
+    const auto picture = readParameters<Picture>(next.picture);
+    const Av1Slots::Map map = readMap(picture, references);
+    const auto* const named = std::ranges::find(picture.ref_frame_map, unsaved->surface);
+    if (named == std::end(picture.ref_frame_map) || !map[static_cast<size_t>(named - picture.ref_frame_map)])
+        return std::nullopt;
+    const auto slot = state->slots.findFree(map);
+    if (!slot)
+        return std::nullopt; // not with a map of eight
+    v4l2_ctrl_av1_frame frame = unsaved->frame;
+    frame.refresh_frame_flags = static_cast<uint8_t>(1u << *slot);
+    state->slots.store(frame.refresh_frame_flags, {.timestamp = references.name(), .orderHint = unsaved->orderHint});
+    Decision decision{.surface = unsaved->surface, .job = {}};
+    decision.job.controls = unsaved->controls;
+    decision.job.controls.add<Av1Frame>(frame);
+    decision.job.bitstream.appendCopy(unsaved->data);
+    return decision;
 }
 
 // One profile of both depths. A device may have either.
@@ -297,6 +300,7 @@ constinit const Codec av1Codec{
     .anySequence = anySequence,
     .headersOutliveLoss = false,
     .build = build,
+    .decide = decide,
 };
 
 } // namespace v4l2_request::codec

@@ -59,12 +59,8 @@ public:
     // where nothing of what the client names is there. Nothing if there is none.
     virtual std::optional<uint64_t> latest() const { return std::nullopt; }
 
-    // The names that the pictures of this submission will have when they are queued.
-    struct Names {
-        uint64_t picture = 0;
-        uint64_t prelude = 0; // of Submission::prelude
-    };
-    virtual Names names() const { return {}; }
+    // The name that the picture will have when it is queued.
+    virtual uint64_t name() const { return 0; }
 };
 
 // What the device says of its codec controls.
@@ -116,10 +112,10 @@ struct Job {
     Bitstream bitstream;
 };
 
-// A picture that is decoded once more, into memory of the driver's own.
-struct Prelude {
-    VASurfaceID surface; // that it was decoded into; later pictures refer to the new copy
-    Job job;
+// What the next picture tells of one that was undecided (Submission::undecided): that it has to be decoded like this.
+struct Decision {
+    VASurfaceID surface; // that the picture was submitted for
+    Job job;             // the same but for what was open, and right also where the other has been decoded already
 };
 
 // A picture as the device wants it: one job (frame based) or one per slice (slice based), in decoding order.
@@ -143,14 +139,14 @@ struct Submission {
     // when it will be whole again (H.264 D.2.8, H.265 D.3.8: recovery points).
     uint32_t damageLasts = 0;
 
-    // Goes to the device right before the jobs.
-    std::optional<Prelude> prelude;
-    // The next submission may have it decoded again: what it refers to has to stay until then.
+    // Its one job is right but for what only the next picture tells, and may wait for that. If it cannot wait, and the
+    // next picture decides otherwise, it is decoded again.
     bool undecided = false;
     // Film grain: the surface that shows the picture; the target is what later pictures refer to.
     VASurfaceID display = VA_INVALID_SURFACE;
-    // The device applies no film grain: it writes the target, and the display surface shows the same.
-    bool displayCopied = false;
+    // What the device does not do for that surface, in words: it writes the target, and the display surface shows the
+    // same.
+    const char* lacking = nullptr;
 };
 
 // A VA profile as the kernel names it. A device that has the codec's profile control is asked whether it lists the
@@ -191,6 +187,10 @@ struct Codec {
     // this picture contradicts itself: it is damaged, and the stream goes on).
     Result<Submission> (*build)(const PictureInput& input, const References& references, const DeviceControls& device,
                                 std::any& state);
+    // What the next picture decides of the undecided one before it; nothing if that is right as it is. It will have the
+    // name that `references` say: its own, or a new one if it is decoded again. Null where no picture is undecided.
+    std::optional<Decision> (*decide)(const PictureInput& next, const References& references,
+                                      std::any& state) = nullptr;
 };
 
 // Every codec of this driver.

@@ -111,20 +111,24 @@ Result<void> OutputPool::prepare(Slot& slot, const codec::Job& job, uint64_t tim
         to += piece.size();
     }
     std::memset(to, 0, readAhead); // acquire() has made room
-    controls_.clear();
-    for (const ControlBatch::Entry& entry : job.controls.entries()) {
-        v4l2_ext_control& control = controls_.emplace_back();
-        control.id = entry.id;
-        control.size = entry.size;
-        control.ptr = const_cast<std::byte*>(job.controls.payload(entry).data()); // the kernel only reads
-    }
-    if (auto set = device_.setControls(controls_, slot.request.fd()); !set)
+    if (auto set = setControls(slot, job.controls); !set)
         return set;
     return device_.queueOutput({.index = slot.index,
                                 .bytesused = static_cast<uint32_t>(job.bitstream.size()),
                                 .timestamp = timestamp,
                                 .requestFd = slot.request.fd(),
                                 .holdCapture = holdCapture});
+}
+
+Result<void> OutputPool::setControls(Slot& slot, const ControlBatch& controls) {
+    controls_.clear();
+    for (const ControlBatch::Entry& entry : controls.entries()) {
+        v4l2_ext_control& control = controls_.emplace_back();
+        control.id = entry.id;
+        control.size = entry.size;
+        control.ptr = const_cast<std::byte*>(controls.payload(entry).data()); // the kernel only reads
+    }
+    return device_.setControls(controls_, slot.request.fd());
 }
 
 Result<void> OutputPool::start(Slot& slot, const std::shared_ptr<Frame>& frame) {

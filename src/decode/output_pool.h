@@ -46,6 +46,8 @@ public:
     Result<Slot*> acquire(size_t size, size_t depth);
     // Copies the bitstream and sets the controls of its request.
     Result<void> prepare(Slot& slot, const codec::Job& job, uint64_t timestamp, bool holdCapture);
+    // Sets controls of its request, again if need be.
+    Result<void> setControls(Slot& slot, const ControlBatch& controls);
     // Hands the job to the device.
     Result<void> start(Slot& slot, const std::shared_ptr<Frame>& frame);
     // The job of this slot does not go to the device.
@@ -75,7 +77,7 @@ private:
     const int mediaFd_;
     v4l2::Format format_;
     std::deque<Slot> slots_;                 // a deque: slots stay where they are
-    std::vector<v4l2_ext_control> controls_; // of the job that is being prepared
+    std::vector<v4l2_ext_control> controls_; // that are being set
 };
 
 } // namespace v4l2_request::decode

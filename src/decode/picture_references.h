@@ -18,13 +18,13 @@ using SurfaceLookup = std::function<std::shared_ptr<Surface>(VASurfaceID)>;
 class PictureReferences final : public codec::References {
 public:
     // `session` is null where nothing was decoded yet: then nothing is there.
-    PictureReferences(Session* session, const SurfaceLookup& lookup, std::shared_ptr<Frame> target, Names names)
-        : session_(session), lookup_(lookup), target_(std::move(target)), names_(names) {}
+    PictureReferences(Session* session, const SurfaceLookup& lookup, std::shared_ptr<Frame> target, uint64_t name)
+        : session_(session), lookup_(lookup), target_(std::move(target)), name_(name) {}
 
     std::optional<uint64_t> timestamp(VASurfaceID surface) const override { return find(surface, true); }
     std::optional<uint64_t> listed(VASurfaceID surface) const override { return find(surface, false); }
     std::optional<uint64_t> latest() const override;
-    Names names() const override { return names_; }
+    uint64_t name() const override { return name_; }
 
     // Whether anything was found that the client named; what stands in does not count.
     bool any() const;
@@ -37,7 +37,7 @@ private:
     Session* session_;
     const SurfaceLookup& lookup_;
     const std::shared_ptr<Frame> target_;
-    const Names names_;
+    const uint64_t name_;
     mutable std::vector<Reference> found_;
 };
 

@@ -58,6 +58,12 @@ public:
     void reserve(size_t count) { slots_.reserve(count); }
     void add(OutputPool::Slot* slot) { slots_.push_back(slot); }
     OutputPool::Slot& operator[](size_t i) const { return *slots_[i]; }
+    // The caller's from here on.
+    OutputPool::Slot* giveLast() {
+        OutputPool::Slot* slot = slots_.back();
+        slots_.pop_back();
+        return slot;
+    }
 
 private:
     OutputPool& pool_;
@@ -121,7 +127,7 @@ Session::Session(Passkey, const Decoder& decoder, v4l2::Device&& device, os::Uni
 Session::~Session() {
     for (Pending& pending : pending_) {
         pending.work.target->addDamage(Frame::forEver);
-        if (observer_)
+        if (observer_ && !pending.undecided)
             observer_->ended(number_, pending.work, true);
         pending.work.target->end();
     }
@@ -135,118 +141,129 @@ bool Session::holdsAfter(const Work& work, const codec::Job& job) const {
     return &job != &work.jobs.back() || (work.firstField && decoder_.holdCapture);
 }
 
-Result<void> Session::submit(std::span<Work> works) {
+Result<void> Session::submit(Work submitted) {
+    std::list<Pending> picture;
+    const Work& work = picture.emplace_back(std::move(submitted)).work;
     Guard guard(*this);
     Lock& lock = guard.lock;
-    size_t jobCount = 0;
-    for (const Work& work : works) {
-        jobCount += work.jobs.size();
-        if (work.jobs.size() > 1 && !decoder_.holdCapture)
-            return fail(ErrorKind::Unsupported, "the device cannot put several slices into one picture");
-    }
-    const size_t depth = output_.depthFor(jobCount), together = std::min(jobCount, depth);
+    if (work.jobs.size() > 1 && !decoder_.holdCapture)
+        return fail(ErrorKind::Unsupported, "the device cannot put several slices into one picture");
+    if (held_ && pending_.back().undecided)
+        startUndecided(lock); // in the order of decoding
+    const size_t depth = output_.depthFor(work.jobs.size()), together = std::min(work.jobs.size(), depth);
 
     // 1. All that one may have to wait for.
     TakenSlots taken(output_);
     taken.reserve(together);
-    size_t count = 0;
-    for (const Work& work : works)
-        for (const codec::Job& job : work.jobs)
-            if (count < together) {
-                if (auto acquired = acquireOutput(lock, job, depth, taken); !acquired)
-                    return acquired;
-                count++;
-            }
+    for (const codec::Job& job : work.jobs.first(together))
+        if (auto acquired = acquireOutput(lock, job, depth, taken); !acquired)
+            return acquired;
     // A second field whose first is not held, or no longer, is a job of its own on the same buffer.
-    for (const Work& work : works)
-        while (work.secondField && !joinsHeld(work) && work.target->pending())
-            waitForProgress(lock, os::Deadline::never());
+    while (work.secondField && !joinsHeld(work) && work.target->pending())
+        waitForProgress(lock, os::Deadline::never());
     if (dead_)
         return fail(ErrorKind::Device, "the device could not be restarted");
-    const bool joins = joinsHeld(works.front());
-    std::list<Pending> pictures;
-    for (const Work& work : works) {
-        auto bound = joins ? Result<CapturePool::Slot*>(pending_.back().slot) : bind(lock, work.target, works);
-        if (!bound)
-            return tl::unexpected(std::move(bound).error());
-        pictures.push_back({.work = {}, .slot = *bound});
-        if (!joins) // kept for this picture: the next one of `works` must not be given the same
-            (*bound)->reserve(work.target);
-    }
-    auto next = works.begin();
-    for (Pending& picture : pictures)
-        picture.work = std::move(*next++);
+    const bool joins = joinsHeld(work);
+    auto bound = joins ? Result<CapturePool::Slot*>(pending_.back().slot) : bind(lock, work);
+    if (!bound)
+        return tl::unexpected(std::move(bound).error());
+    picture.front().slot = *bound;
 
     // 2. All that can fail. From here on the lock is not released before everything is queued.
-    count = 0;
-    for (const Pending& picture : pictures) {
-        const Work& work = picture.work;
-        // A recovery since the picture was built: what it refers to is lost.
-        for (const Reference& reference : work.references)
-            if (reference.predictedFrom && reference.frame != work.target && !capture_.holds(reference.frame))
-                work.target->addDamage(work.damageLasts);
-        for (const codec::Job& job : work.jobs)
-            if (count < together)
-                if (auto prepared =
-                        output_.prepare(taken[count++], job, work.target->timestamp(), holdsAfter(work, job));
-                    !prepared)
-                    return prepared;
-        if (!joins)
-            if (auto prepared = capture_.prepare(*picture.slot, work.target); !prepared)
-                return prepared;
-    }
+    // A recovery since the picture was built: what it refers to is lost.
+    for (const Reference& reference : work.references)
+        if (reference.predictedFrom && reference.frame != work.target && !capture_.holds(reference.frame))
+            work.target->addDamage(work.damageLasts);
+    for (size_t i = 0; i < together; i++)
+        if (auto prepared =
+                output_.prepare(taken[i], work.jobs[i], work.target->timestamp(), holdsAfter(work, work.jobs[i]));
+            !prepared)
+            return prepared;
     if (joins)
-        pending_.back().work.references.reserve(pending_.back().work.references.size() +
-                                                pictures.front().work.references.size());
-    return start(lock, pictures, joins, taken, together);
+        pending_.back().work.references.reserve(pending_.back().work.references.size() + work.references.size());
+    else if (auto prepared = capture_.prepare(**bound, work.target); !prepared)
+        return prepared;
+    if (work.undecided && together == 1) {
+        hold(picture, taken);
+        return {};
+    }
+    return start(lock, picture, joins, taken, together);
 }
 
 // 3. Hands everything to the device. The requests come first, because one that fails leaves no trace, then the CAPTURE
 // buffer; its order in the queue is the order of the pictures.
-Result<void> Session::start(Lock& lock, std::list<Pending>& pictures, bool joins, TakenSlots& taken, size_t count) {
-    size_t next = 0;
-    while (!pictures.empty()) {
-        Pending& picture = pictures.front();
-        Work& work = picture.work;
-        size_t started = 0;
-        Result<void> failure;
-        for (; started < work.jobs.size() && next < count && failure; next++) {
-            failure = output_.start(taken[next], work.target);
-            started += failure.has_value();
-        }
-        if (!started)
-            return failure;
-        epoch_++;
-        if (pending_.empty())
-            lastProgress_ = os::Clock::now();
-        held_ = nullptr; // a held picture that gets nothing more comes back with the next job
-        const auto rest = work.jobs.subspan(started);
-        const auto target = work.target; // the list entry may be gone when the rest was started
-        const bool holds = work.firstField && decoder_.holdCapture;
-        if (joins) {
-            Work& first = pending_.back().work;
-            first.references.insert(first.references.end(), work.references.begin(), work.references.end());
-            first.damaged |= work.damaged;
-            finished_.splice(finished_.end(), pictures, pictures.begin());
-        } else {
-            if (auto queued = capture_.queue(*picture.slot, target); !queued) {
-                recover(lock, queued.error().message.c_str()); // the jobs would go into the next picture
-                return queued;
-            }
-            target->begin();
-            pending_.splice(pending_.end(), pictures, pictures.begin());
-        }
-        if (observer_)
-            observer_->queued(number_, work);
-        if (!failure)
-            endInPart(target, failure.error().message);
-        else if (!rest.empty())
-            startRest(lock, target, rest, holds);
-        else if (holds)
-            held_ = target.get();
-        joins = false;
+Result<void> Session::start(Lock& lock, std::list<Pending>& picture, bool joins, TakenSlots& taken, size_t count) {
+    Work& work = picture.front().work;
+    size_t started = 0;
+    Result<void> failure;
+    while (started < count && failure) {
+        failure = output_.start(taken[started], work.target);
+        started += failure.has_value();
     }
+    if (!started)
+        return failure;
+    epoch_++;
+    if (pending_.empty())
+        lastProgress_ = os::Clock::now();
+    held_ = nullptr; // a held picture that gets nothing more comes back with the next job
+    const auto rest = work.jobs.subspan(started);
+    const auto target = work.target; // the list entry may be gone when the rest was started
+    const bool holds = work.firstField && decoder_.holdCapture;
+    if (joins) {
+        Work& first = pending_.back().work;
+        first.references.insert(first.references.end(), work.references.begin(), work.references.end());
+        first.damaged |= work.damaged;
+        finished_.splice(finished_.end(), picture);
+    } else {
+        if (auto queued = capture_.queue(*picture.front().slot, target); !queued) {
+            recover(lock, queued.error().message.c_str()); // the jobs would go into the next picture
+            return queued;
+        }
+        target->begin();
+        pending_.splice(pending_.end(), picture);
+    }
+    if (observer_)
+        observer_->queued(number_, work);
+    if (!failure)
+        endInPart(target, failure.error().message);
+    else if (!rest.empty())
+        startRest(lock, target, rest, holds);
+    else if (holds)
+        held_ = target.get();
     return {};
+}
+
+// All but the last step: that is done when it is decided, or somebody wants the picture.
+void Session::hold(std::list<Pending>& picture, TakenSlots& taken) {
+    Pending& held = picture.front();
+    if (observer_) { // who submitted it does not keep its bytes for so long
+        held.shown.emplace();
+        held.shown->controls = held.work.jobs.front().controls;
+        for (const codec::Bytes piece : held.work.jobs.front().bitstream.pieces())
+            held.shown->bitstream.appendCopy(piece);
+    }
+    held.undecided = taken.giveLast();
+    held.slot->reserve(held.work.target);
+    held.work.target->begin();
+    held_ = held.work.target.get();
+    pending_.splice(pending_.end(), picture);
+}
+
+bool Session::awaitsDecision(const Frame& frame) {
+    const Guard guard(*this);
+    return held_ == &frame && pending_.back().undecided;
+}
+
+bool Session::decide(const Frame& frame, const ControlBatch* controls) {
+    Guard guard(*this);
+    if (held_ != &frame || !pending_.back().undecided)
+        return false;
+    Pending& picture = pending_.back();
+    const auto set = controls ? output_.setControls(*picture.undecided, *controls) : Result<void>{};
+    if (set && controls && picture.shown)
+        picture.shown->controls = *controls;
+    startUndecided(guard.lock);
+    return set.has_value(); // else the device got it as it was
 }
 
 // More jobs than OUTPUT buffers: each waits for one to come back.
@@ -299,14 +316,14 @@ Result<void> Session::acquireOutput(Lock& lock, const codec::Job& job, size_t de
 }
 
 // An index may be taken neither from what is being submitted, nor from what a pending picture reads or writes.
-Result<CapturePool::Slot*> Session::bind(Lock& lock, const std::shared_ptr<Frame>& frame, std::span<const Work> works) {
+Result<CapturePool::Slot*> Session::bind(Lock& lock, const Work& work) {
     const auto needed = [&](const std::shared_ptr<Frame>& other) {
-        return std::ranges::any_of(works, [&](const Work& work) { return work.needs(*other); }) ||
+        return work.needs(*other) ||
                std::ranges::any_of(pending_, [&](const Pending& pending) { return pending.work.needs(*other); });
     };
     const auto deadline = os::Deadline::after(2 * decoder_.stallTimeout);
     for (;;) {
-        auto slot = capture_.bind(frame, needed);
+        auto slot = capture_.bind(work.target, needed);
         if (!slot || *slot)
             return slot;
         if (pending_.empty() || deadline.passed())
@@ -324,7 +341,7 @@ Result<void> Session::wait(const Frame& frame, os::Deadline deadline) {
             return fail(ErrorKind::Timeout, "the picture is not decoded yet");
         expired = deadline.passed(); // then this is the last look
         if (held_ == &frame)
-            flushHeld(); // a second field that still comes is a job of its own
+            letHeldGo(guard.lock);
         waitForProgress(guard.lock, deadline);
     }
     return {};
@@ -337,8 +354,8 @@ Result<void> Session::waitUntilUnused(const Frame& frame) {
     while (std::ranges::any_of(pending_, accesses)) {
         if (deadline.passed())
             return fail(ErrorKind::Busy, "the memory is still needed by pictures before this one");
-        if (held_ == &frame)
-            flushHeld();
+        if (held_ && accesses(pending_.back()))
+            letHeldGo(guard.lock);
         waitForProgress(guard.lock, deadline);
     }
     return {};
@@ -349,7 +366,7 @@ void Session::reap(const Frame& frame) {
     if (!guard.lock.owns_lock())
         return; // somebody else is at it
     if (held_ == &frame)
-        flushHeld();
+        letHeldGo(guard.lock);
     takeFinished(guard.lock);
 }
 
@@ -357,7 +374,7 @@ void Session::drain() {
     Guard guard(*this);
     while (!pending_.empty() || concealing_) {
         if (held_)
-            flushHeld();
+            letHeldGo(guard.lock);
         waitForProgress(guard.lock, os::Deadline::never());
     }
 }
@@ -366,6 +383,10 @@ void Session::waitForProgress(Lock& lock, os::Deadline deadline) {
     if (pending_.empty()) { // pictures are being concealed, or a request ends after its buffers
         waiter_.sleep(lock, deadline.earlier(os::Deadline::after(std::chrono::milliseconds(1))));
         takeFinished(lock);
+        return;
+    }
+    if (pending_.front().undecided) { // nothing else is there that could make progress
+        startUndecided(lock);
         return;
     }
     const uint64_t epoch = epoch_;
@@ -476,13 +497,7 @@ void Session::recover(Lock& lock, const char* why) noexcept {
         return strprintf("%s: %s: stopping and restarting the queues, %zu pictures are lost", decoder_.codec->name, why,
                          lost.size());
     });
-    for (Pending& pending : lost) {
-        pending.work.target->addDamage(Frame::forEver);
-        if (observer_)
-            observer_->ended(number_, pending.work, true);
-    }
     const auto before = capture_.latest([](const Frame& frame) { return !frame.pending(); });
-    epoch_++;
     held_ = nullptr;
     auto outputOff = device_.streamOff(v4l2::QueueType::Output);
     auto captureOff = device_.streamOff(v4l2::QueueType::Capture);
@@ -496,11 +511,24 @@ void Session::recover(Lock& lock, const char* why) noexcept {
         note([&] { return restarted.error().message; });
     }
     lastProgress_ = os::Clock::now();
+    conceal(lock, lost, before);
+}
+
+// Pictures that nobody will write: they show the one before, or, without one, what was in their memory.
+void Session::conceal(Lock& lock, std::list<Pending>& lost, const std::shared_ptr<Frame>& before) noexcept {
+    epoch_++;
     concealing_++;
+    for (Pending& pending : lost) {
+        pending.work.target->addDamage(Frame::forEver);
+        if (pending.undecided) // the device never had it
+            output_.release(*pending.undecided);
+        else if (observer_)
+            observer_->ended(number_, pending.work, true);
+    }
     lock.unlock();
     for (const Pending& pending : lost)
         if (before)
-            pending.work.target->conceal(*before); // without, it shows what was in its memory before
+            pending.work.target->conceal(*before);
     lock.lock();
     concealing_--;
     for (const Pending& pending : lost)
@@ -509,8 +537,11 @@ void Session::recover(Lock& lock, const char* why) noexcept {
     waiter_.wake();
 }
 
-// Whoever waits gets the picture as it is.
-void Session::flushHeld() {
+// Whoever waits gets the picture as it is: a second field that still comes is a job of its own, and what an undecided
+// picture should have been is decoded once more.
+void Session::letHeldGo(Lock& lock) {
+    if (pending_.back().undecided)
+        return startUndecided(lock);
     held_ = nullptr;
     if (auto flushed = device_.flush(); !flushed)
         note([&] {
@@ -518,11 +549,35 @@ void Session::flushHeld() {
         }); // the picture then comes back with the next job, or is lost by the timeout
 }
 
+// The last step of an undecided picture.
+void Session::startUndecided(Lock& lock) {
+    held_ = nullptr;
+    Pending& picture = pending_.back();
+    const auto target = picture.work.target;
+    epoch_++;
+    lastProgress_ = os::Clock::now();
+    if (auto started = output_.start(*picture.undecided, target); !started) {
+        note([&] {
+            return strprintf("%s: a picture is lost: %s", decoder_.codec->name, started.error().message.c_str());
+        });
+        std::list<Pending> lost;
+        lost.splice(lost.end(), pending_, std::prev(pending_.end()));
+        return conceal(lock, lost, capture_.latest([](const Frame& frame) { return !frame.pending(); }));
+    }
+    picture.undecided = nullptr;
+    if (observer_ && picture.shown) {
+        picture.work.jobs = {&*picture.shown, 1};
+        observer_->queued(number_, picture.work);
+    }
+    if (auto queued = capture_.queue(*picture.slot, target); !queued)
+        recover(lock, queued.error().message.c_str());
+}
+
 // -------------------------------------------------------------------------------------------------- references
 
 bool Session::holds(const std::shared_ptr<Frame>& frame) {
     const Guard guard(*this);
-    return capture_.holds(frame);
+    return capture_.holds(frame) || held_ == frame.get();
 }
 
 std::shared_ptr<Frame> Session::latest(const std::shared_ptr<Frame>& except) {

@@ -5,6 +5,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,6 +35,7 @@ struct Work {
     std::vector<Reference> references;
     bool firstField = false;
     bool secondField = false; // of the picture that `target` already is
+    bool undecided = false;   // its one job waits for decide(), or for whoever wants the picture
     bool damaged = false;     // whatever the device says
     uint32_t damageLasts = Frame::forEver;
 
@@ -66,9 +68,14 @@ public:
     // Memory for its pictures.
     MemoryPool& memory() { return memory_; }
 
-    // Queues these pictures, all of them whole or nothing of them. Waits while everything is in use. Only a picture of
-    // more jobs than there can be OUTPUT buffers is queued piece by piece; if it cannot be ended, it is damaged.
-    Result<void> submit(std::span<Work> works);
+    // Queues a picture, whole or nothing of it. Waits while everything is in use. Only a picture of more jobs than
+    // there can be OUTPUT buffers is queued piece by piece; if it cannot be ended, it is damaged.
+    Result<void> submit(Work work);
+    // Whether this picture is undecided and nobody has asked for it.
+    bool awaitsDecision(const Frame& frame);
+    // The device gets an undecided picture: with these controls, or, without, as it was submitted. False if somebody
+    // has asked for it before, so that it has got it already.
+    bool decide(const Frame& frame, const ControlBatch* controls);
     // Waits until the picture is no longer pending.
     Result<void> wait(const Frame& frame, os::Deadline deadline);
     // Waits until no pending picture is written to, or read from, this one. Timeout if that takes longer than a device
@@ -92,17 +99,22 @@ public:
 
 private:
     struct Pending {
+        explicit Pending(Work&& submitted) : work(std::move(submitted)) {}
+
         Work work;
-        CapturePool::Slot* slot;
-        bool back = false; // the device has given it back
+        CapturePool::Slot* slot = nullptr;
+        OutputPool::Slot* undecided = nullptr; // its job, which the device does not have yet
+        std::optional<codec::Job> shown;       // the same, for the observer
+        bool back = false;                     // the device has given it back
     };
     using Lock = Waiter::Lock;
     class Guard;
     class TakenSlots;
 
     Result<void> acquireOutput(Lock& lock, const codec::Job& job, size_t depth, TakenSlots& taken);
-    Result<CapturePool::Slot*> bind(Lock& lock, const std::shared_ptr<Frame>& frame, std::span<const Work> works);
-    Result<void> start(Lock& lock, std::list<Pending>& pictures, bool joins, TakenSlots& taken, size_t count);
+    Result<CapturePool::Slot*> bind(Lock& lock, const Work& work);
+    Result<void> start(Lock& lock, std::list<Pending>& picture, bool joins, TakenSlots& taken, size_t count);
+    void hold(std::list<Pending>& picture, TakenSlots& taken);
     void startRest(Lock& lock, const std::shared_ptr<Frame>& target, std::span<const codec::Job> jobs, bool holds);
     void endInPart(const std::shared_ptr<Frame>& target, const std::string& why);
     bool holdsAfter(const Work& work, const codec::Job& job) const;
@@ -113,7 +125,9 @@ private:
     Result<bool> dequeueAll();
     void complete(Pending& pending);
     void recover(Lock& lock, const char* why) noexcept;
-    void flushHeld();
+    void conceal(Lock& lock, std::list<Pending>& lost, const std::shared_ptr<Frame>& before) noexcept;
+    void letHeldGo(Lock& lock);
+    void startUndecided(Lock& lock);
     template <typename Text>
     void note(Text text) noexcept;
 
@@ -133,8 +147,10 @@ private:
     CapturePool capture_;
     std::list<Pending> pending_;  // in the order of submission, which is that of both queues
     std::list<Pending> finished_; // to be freed without the lock
-    const Frame* held_ = nullptr; // the last pending one, if the device keeps it for more of this picture
-    uint64_t epoch_ = 0;          // changes with what the device has: what was seen of it before counts no more
+    // The last pending one, if it waits for what comes next: the device keeps it for more of this picture, or does not
+    // have it yet, as it is undecided. Whoever cannot wait lets it go.
+    const Frame* held_ = nullptr;
+    uint64_t epoch_ = 0; // changes with what the device has: what was seen of it before counts no more
     bool dead_ = false;
     unsigned concealing_ = 0; // recoveries that have not ended yet
     os::Clock::time_point lastProgress_{};

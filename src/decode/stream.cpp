@@ -2,6 +2,7 @@
 #include "decode/stream.h"
 
 #include <algorithm>
+#include <new>
 
 namespace v4l2_request::decode {
 
@@ -11,9 +12,6 @@ namespace {
 constexpr uint64_t timestampOf(uint64_t frame) {
     return frame * 1000;
 }
-
-// Its own, and that of what is decoded once more before it.
-constexpr uint64_t namesOfAPicture = 2;
 
 // Whether the surface has room for all that such a stream shows, which can be less than what is coded by a part of a
 // coding unit, and whether memory that its client keeps can take it: as the device writes it, or as a copy.
@@ -44,6 +42,7 @@ bool isDamage(const Error& error) {
 
 Result<void> Stream::decode(const codec::PictureInput& picture, const std::shared_ptr<Surface>& target,
                             const SurfaceLookup& lookup) {
+    decideLast(picture, lookup);
     std::any state;
     const auto trySubmit = [&] { return orNoMemory([&] { return submit(picture, *target, lookup, state); }); };
     auto submitted = trySubmit();
@@ -61,8 +60,8 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
     const Error& error = submitted.error();
     if (!isDamage(error))
         return submitted;
-    // The picture is lost. Its names are not used again, and what its headers say holds for later pictures.
-    lastFrame_ += namesOfAPicture;
+    // The picture is lost. Its name is not used again, and what its headers say holds for later pictures.
+    lastFrame_++;
     if (decoder_.codec->headersOutliveLoss && state.has_value())
         codecState_ = std::move(state);
     firstField_.reset();
@@ -74,13 +73,68 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
     return {};
 }
 
+// Before anything is built: what the next picture refers to, and whose memory it takes, depends on it. What fails here
+// is missed by those that refer to it.
+void Stream::decideLast(const codec::PictureInput& next, const SurfaceLookup& lookup) try {
+    auto last = std::exchange(undecided_, std::nullopt);
+    const auto session = last ? last->frame->session() : nullptr;
+    if (!session || session != this->session())
+        return;
+    bool waits = session->awaitsDecision(*last->frame);
+    counts_.early += !waits;
+    for (;;) {
+        const uint64_t name = waits ? last->frame->timestamp() : timestampOf(lastFrame_ + 1);
+        PictureReferences alive(session.get(), lookup, nullptr, name);
+        std::any state = codecState_;
+        const auto decision = decoder_.codec->decide(next, alive, state);
+        if (waits && !session->decide(*last->frame, decision ? &decision->job.controls : nullptr)) {
+            counts_.early++; // somebody has asked for it just now
+            waits = false;
+            continue;
+        }
+        if (decision && !waits)
+            if (auto again = decodeAgain(*decision, std::move(*last), alive, name, lookup); !again) {
+                log_.info(strprintf("%s: a picture that others refer to is lost: %s", decoder_.codec->name,
+                                    again.error().message.c_str()));
+                return;
+            }
+        codecState_ = std::move(state);
+        return;
+    }
+} catch (const std::bad_alloc&) {
+    log_.info(strprintf("%s: no memory to decide what a picture is for", decoder_.codec->name));
+}
+
+// Into memory that nobody sees, as the picture is seen already.
+Result<void> Stream::decodeAgain(const codec::Decision& decision, Undecided last, PictureReferences& alive,
+                                 uint64_t name, const SurfaceLookup& lookup) {
+    lastFrame_++; // the name is taken, whatever becomes of it
+    const auto session = last.frame->session();
+    auto memory = spareMemory(*session);
+    if (!memory)
+        return tl::unexpected(std::move(memory).error());
+    const auto frame = std::make_shared<Frame>(*memory, session, name);
+    const auto kept = alive.take({});
+    last.references.insert(last.references.end(), kept.begin(), kept.end());
+    if (auto submitted = session->submit({.target = frame,
+                                          .jobs = {&decision.job, 1},
+                                          .references = std::move(last.references),
+                                          .damageLasts = last.damageLasts});
+        !submitted)
+        return submitted;
+    counts_.again++;
+    if (const auto surface = lookup(decision.surface))
+        surface->setReference(frame);
+    return {};
+}
+
 // `state`: what the codec remembers after this picture.
 Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup,
                             std::any& state) {
     const auto shownBefore = target.frame();
-    const codec::References::Names names{timestampOf(lastFrame_ + 1), timestampOf(lastFrame_ + 2)};
+    const uint64_t name = timestampOf(lastFrame_ + 1);
     const auto built = session();
-    PictureReferences references(built.get(), lookup, shownBefore, names);
+    PictureReferences references(built.get(), lookup, shownBefore, name);
     state = codecState_;
     const auto submission = decoder_.codec->build(picture, references, decoder_.controls, state);
     if (!submission)
@@ -90,28 +144,14 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
                                                       submission->bitDepth, target.format().name));
     // Where the device applies film grain, what it writes is for another surface than what later pictures refer to.
     const auto display = submission->display == VA_INVALID_SURFACE ? nullptr : lookup(submission->display);
-    Surface& shown = display && !submission->displayCopied ? *display : target;
+    Surface& shown = display && !submission->lacking ? *display : target;
     if (auto opened = openSession(*submission, shown); !opened)
         return opened;
     const auto session = this->session();
 
     if (decoder_.observer)
         decoder_.observer->beforePicture();
-    std::vector<Work> works;
-    works.reserve(2);
-    if (submission->prelude) {
-        auto memory = spareMemory(*session);
-        if (!memory)
-            return tl::unexpected(std::move(memory).error());
-        works.push_back({.target = std::make_shared<Frame>(*memory, session, names.prelude),
-                         .jobs = {&submission->prelude->job, 1}});
-    }
     auto refersTo = references.take(submission->predictedFrom);
-    if (submission->prelude) {
-        works.front().references = undecided_;
-        works.front().references.insert(works.front().references.end(), refersTo.begin(), refersTo.end());
-    }
-    auto undecided = submission->undecided ? refersTo : std::vector<Reference>();
     // A second field whose first was lost is a picture of its own, half of which is missing.
     auto frame = submission->secondField ? firstField_.lock() : nullptr;
     const bool completesFrame = frame && frame == shownBefore && session->holds(frame);
@@ -119,26 +159,30 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
         auto memory = memoryFor(shown, *session);
         if (!memory)
             return tl::unexpected(std::move(memory).error());
-        frame = std::make_shared<Frame>(*memory, session, names.picture);
+        frame = std::make_shared<Frame>(*memory, session, name);
     }
-    works.push_back({.target = frame,
-                     .jobs = submission->jobs,
-                     .references = std::move(refersTo),
-                     .firstField = submission->firstField,
-                     .secondField = completesFrame,
-                     .damaged = submission->damaged || (submission->secondField && !completesFrame),
-                     .damageLasts = submission->damageLasts ? submission->damageLasts : Frame::forEver});
-    const auto replayed = submission->prelude ? works.front().target : nullptr;
-    if (auto submitted = session->submit(works); !submitted)
+    Work work{.target = frame,
+              .jobs = submission->jobs,
+              .references = std::move(refersTo),
+              .firstField = submission->firstField,
+              .secondField = completesFrame,
+              .undecided = submission->undecided,
+              .damaged = submission->damaged || (submission->secondField && !completesFrame),
+              .damageLasts = submission->damageLasts ? submission->damageLasts : Frame::forEver};
+    auto undecided =
+        submission->undecided ? std::optional(Undecided{frame, work.references, work.damageLasts}) : std::nullopt;
+    if (auto submitted = session->submit(std::move(work)); !submitted)
         return submitted;
 
-    lastFrame_ += namesOfAPicture;
+    lastFrame_++;
     codecState_ = std::move(state);
+    if (submission->lacking && !std::exchange(lackTold_, true))
+        log_.info(strprintf("%s: the device applies no %s: pictures are shown without", decoder_.codec->name,
+                            submission->lacking));
+    counts_.pictures++;
+    counts_.undecided += undecided.has_value();
     undecided_ = std::move(undecided);
     firstField_ = submission->firstField ? frame : nullptr;
-    if (replayed)
-        if (const auto surface = lookup(submission->prelude->surface))
-            surface->setReference(replayed);
     if (display)
         display->show(frame);
     target.show(std::move(frame));
@@ -147,7 +191,7 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
 
 bool Stream::continues(const codec::PictureInput& picture, const SurfaceLookup& lookup) const {
     const auto session = this->session();
-    const PictureReferences references(session.get(), lookup, nullptr, {});
+    const PictureReferences references(session.get(), lookup, nullptr, 0);
     std::any state = codecState_; // which is nobody's, while the stream has no context
     const auto built = decoder_.codec->build(picture, references, decoder_.controls, state);
     // A second field of its own needs no other picture than the first of its frame.
@@ -253,6 +297,13 @@ void Stream::conceal(Surface& target) {
 void Stream::finish() {
     if (const auto session = this->session())
         session->drain();
+    if (counts_.undecided)
+        log_.info(strprintf("%s: of %llu pictures, %llu were undecided until the next one had come; %llu of these were "
+                            "asked for before, and %llu decoded again",
+                            decoder_.codec->name, static_cast<unsigned long long>(counts_.pictures),
+                            static_cast<unsigned long long>(counts_.undecided),
+                            static_cast<unsigned long long>(counts_.early),
+                            static_cast<unsigned long long>(counts_.again)));
 }
 
 bool Stream::isReferable() const {

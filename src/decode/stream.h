@@ -39,6 +39,21 @@ public:
 private:
     using Memory = std::shared_ptr<FrameMemory>;
 
+    // The picture before, if it is undecided: the next one tells how it has to be decoded.
+    struct Undecided {
+        std::shared_ptr<Frame> frame;
+        std::vector<Reference> references; // which may be needed once more
+        uint32_t damageLasts = 0;
+    };
+    // How many pictures there were, how many of these were undecided, how many of those were asked for before the next
+    // had come, and how many had to be decoded again.
+    struct Counts {
+        uint64_t pictures = 0, undecided = 0, early = 0, again = 0;
+    };
+
+    void decideLast(const codec::PictureInput& next, const SurfaceLookup& lookup);
+    Result<void> decodeAgain(const codec::Decision& decision, Undecided last, PictureReferences& alive, uint64_t name,
+                             const SurfaceLookup& lookup);
     Result<void> submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup,
                         std::any& state);
     Result<void> openSession(const codec::Submission& submission, const Surface& shown);
@@ -53,8 +68,10 @@ private:
 
     // The decoding thread's alone.
     std::any codecState_;
-    std::vector<Reference> undecided_; // of the last picture, if it may be decoded again
-    std::weak_ptr<Frame> firstField_;  // of the picture that was submitted last, if its second is to come
+    std::optional<Undecided> undecided_;
+    Counts counts_;
+    bool lackTold_ = false;           // what the device does not do to pictures
+    std::weak_ptr<Frame> firstField_; // of the picture that was submitted last, if its second is to come
     uint64_t lastFrame_ = 0;
     // Pictures in a row that could not be submitted. After so many the device does not come back; at first it has still
     // to show that it works.

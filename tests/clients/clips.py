@@ -11,9 +11,11 @@ import tempfile
 import streams as library
 
 ENCODERS = {'mpeg2': 'mpeg2video -b:v 1M', 'h264': 'libx264 -preset veryfast', 'hevc': 'libx265 -preset ultrafast',
-            'vp8': 'libvpx -b:v 500k -deadline realtime', 'vp9': 'libvpx-vp9 -b:v 500k -deadline realtime -cpu-used 8'}
+            'vp8': 'libvpx -b:v 500k -deadline realtime', 'vp9': 'libvpx-vp9 -b:v 500k -deadline realtime -cpu-used 8',
+            'av1': 'libaom-av1 -b:v 500k -cpu-used 8 -lag-in-frames 10'}
 CLIP = '-f lavfi -i testsrc2=s=320x240:r=25 -frames:v 60 -pix_fmt yuv420p -g 12 -threads 1'  # 2.4 s
-JOINED = {'vp8': ('partitions.ivf', 'plain.ivf'), 'vp9': ('plain.ivf', 'tiles.ivf')}  # the others have fixtures for it
+JOINED = {'vp8': ('partitions.ivf', 'plain.ivf'), 'vp9': ('plain.ivf', 'tiles.ivf'),
+          'av1': ('plain.ivf', 'tiles.ivf')}  # the others have fixtures for it
 
 
 def join(parts):

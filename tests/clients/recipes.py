@@ -19,9 +19,9 @@ FRAMEMD5 = ('-map', '0:v:0', '-fps_mode', 'passthrough', '-noautoscale')
 # A few streams of each codec for most, large ones for what is to be looked at, and those that clips.py makes.
 SMALL = {'mpeg2': ('ipb.m2v', 'size-178x146.m2v'), 'h264': ('high-all.h264', 'crop-178x130.h264'),
          'hevc': ('pyramid-layers.h265', 'odd.h265'), 'vp8': ('altref.ivf', 'partitions.ivf'),
-         'vp9': ('altref.ivf', 'odd.ivf')}
+         'vp9': ('altref.ivf', 'odd.ivf'), 'av1': ('altref.ivf', 'tile-groups.ivf', 'grain.ivf')}
 LARGE = {'mpeg2': ('size-1280x720.m2v',), 'h264': ('size-1280x720.h264',), 'hevc': ('wpp-slices.h265',),
-         'vp8': ('partitions.ivf',), 'vp9': ('tiles.ivf',)}
+         'vp8': ('partitions.ivf',), 'vp9': ('tiles.ivf',), 'av1': ('tiles-own.ivf',)}
 SHADED = {'h264': ('crop-322x242.h264',), 'hevc': ('wpp-slices.h265',), 'vp8': ('partitions.ivf',)}  # by software, too
 CLIP = {codec: ('clip.mkv',) for codec in SMALL}
 MOST = {codec: (*names, 'clip.mkv', 'size-change.*', 'joined.*') for codec, names in SMALL.items()}
@@ -64,8 +64,10 @@ def ffmpeg(*options):
 
     def command(job):
         mismatch = ('-hwaccel_flags', 'allow_profile_mismatch') if job.stream.profile.startswith('Baseline') else ()
+        # 5.1 prefers libdav1d, which knows no hardware.
+        decoder = ('-c:v', 'av1') if job.stream.codec == 'av1' else ()
         return [*FFMPEG, '-init_hw_device', f'drm=drm:{NODE}', '-init_hw_device', 'vaapi=va@drm', '-hwaccel', 'vaapi',
-                '-hwaccel_device', 'va', *before, *mismatch, '-noautorotate', '-i', job.stream.path, *FRAMEMD5, *after, '-f', 'framemd5', '-']
+                '-hwaccel_device', 'va', *before, *mismatch, *decoder, '-noautorotate', '-i', job.stream.path, *FRAMEMD5, *after, '-f', 'framemd5', '-']
     return command
 
 
@@ -79,7 +81,7 @@ def ffmpeg_seek_in_software(job):
 
 DOWNLOAD = ffmpeg_filter('hwdownload,format=nv12')
 SOFTWARE_DECODERS = {'mpeg2': 'avdec_mpeg2video', 'h264': 'avdec_h264', 'hevc': 'avdec_h265', 'vp8': 'vp8dec',
-                     'vp9': 'vp9dec'}
+                     'vp9': 'vp9dec', 'av1': 'av1dec'}
 
 
 def elements(codec, path, hardware=True):

@@ -21,15 +21,13 @@ public:
         return surface < named_.size() && named_[surface] ? std::optional(named_[surface]) : std::nullopt;
     }
     std::optional<uint64_t> latest() const override { return last_ ? std::optional(last_) : std::nullopt; }
-    Names names() const override { return {.picture = next_ * 1000, .prelude = next_ * 1000 + 1000}; }
+    uint64_t name() const override { return next_ * 1000; }
 
-    void accept(VASurfaceID target, const codec::Submission& submission) {
-        if (submission.prelude && submission.prelude->surface < named_.size())
-            named_[submission.prelude->surface] = names().prelude;
-        last_ = names().picture;
+    void accept(VASurfaceID target) {
+        last_ = name();
         if (target < named_.size())
             named_[target] = last_;
-        next_ += 2;
+        ++next_;
     }
 
 private:
@@ -130,14 +128,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             client.slices.push_back(
                 {.parameters = keep(fuzz::bytesOf(slice)), .data = all.subspan(before), .before = all.first(before)});
         }
+        if (const auto decision = codec::av1Codec.decide(client, pictures, state)) {
+            checkJob(decision->job);
+            pictures.accept(decision->surface);
+        }
         const auto submission = codec::av1Codec.build(client, pictures, device, state);
         if (!submission)
             continue;
         fuzz::require(submission->jobs.size() == 1, "a frame is one job");
         checkJob(submission->jobs[0]);
-        if (submission->prelude)
-            checkJob(submission->prelude->job);
-        pictures.accept(target, *submission);
+        pictures.accept(target);
     }
     return 0;
 }

@@ -25,7 +25,7 @@ STREAMS = ('mpeg2/ip.m2v', 'mpeg2/intra-matrix.m2v', 'h264/baseline.h264', 'h264
 # Real streams, where they are, for what no encoder at hand makes: pictures of single fields.
 VECTORS = os.environ.get('V4L2_REQUEST_VECTORS', '')
 FIELDS = [path for path in (os.path.join(VECTORS, 'h264/HCAFF1_HHI.264'),) if os.path.exists(path)]
-RECORDED = ('mpeg2/frame-fields.m2v', 'h264/baseline-refs.h264', 'hevc/short-term-sets.h265', 'vp8/plain.ivf', 'vp8/altref.ivf', 'vp9/plain.ivf', 'vp9/golden-late.ivf', 'av1/altref.ivf', *FIELDS)
+RECORDED = ('mpeg2/frame-fields.m2v', 'h264/baseline-refs.h264', 'hevc/short-term-sets.h265', 'vp8/plain.ivf', 'vp8/altref.ivf', 'vp9/plain.ivf', 'vp9/golden-late.ivf', 'av1/altref.ivf', 'av1/tile-groups.ivf', 'av1/pyramid-full.ivf', *FIELDS)
 SUPPRESSIONS = os.path.join(ROOT, 'tests/guest/va_suite/valgrind.supp')
 VALGRIND = ('valgrind', '--error-exitcode=99', '--leak-check=full', '--errors-for-leak-kinds=definite',
             '--track-fds=no', f'--suppressions={SUPPRESSIONS}')
@@ -151,6 +151,9 @@ class Faulty(Case):
 
     def test_failing_calls(self):
         self.faulty('daedalus', '*Recovery*:*References*:*Pool*')
+
+    def test_rebuilt_contexts_and_av1(self):
+        self.faulty('daedalus', '*RebuiltContexts*:Av1.*')
 
     def test_board_of_frames(self):
         self.faulty('rk3399', 'Boards*:*LostOnes*', kind='--board', env={'VA_SUITE_BOARD': 'rk3399'})

@@ -35,11 +35,12 @@ public:
         const auto found = held.find(surface);
         return found == held.end() ? std::nullopt : std::optional(found->second);
     }
-    Names names() const override { return {.picture = next * 1000, .prelude = next * 1000 + 500}; }
+    uint64_t name() const override { return named.value_or(next * 1000); }
 
     std::map<VASurfaceID, uint64_t> held;
     mutable std::set<VASurfaceID> read;
     uint64_t next = 1;
+    std::optional<uint64_t> named; // of a picture that has its name already
 };
 
 // A frame as VA-API has it, with what most tests do not look at.
@@ -99,14 +100,23 @@ protected:
         }
         if (tiles)
             client.input.slices[0].before = headers.emplace_back(std::move(header));
+        decideLast(client.input);
         auto submission = codec().build(client.input, references, device, state);
         if (submission) { // what the decode layer does
-            if (submission->prelude)
-                references.held[submission->prelude->surface] = references.names().prelude;
-            references.held[surface] = references.names().picture;
+            last = submission->undecided ? std::optional(surface) : std::nullopt;
+            references.held[surface] = references.name();
             ++references.next;
         }
         return submission;
+    }
+    void decideLast(const PictureInput& next) {
+        if (last && held)
+            references.named = references.held[*last];
+        decision = last ? codec().decide(next, references, state) : std::nullopt;
+        if (decision && !held)
+            references.held[decision->surface] = references.next++ * 1000;
+        references.named.reset();
+        last.reset();
     }
     static const Codec& codec() { return av1Codec; }
     static v4l2_ctrl_av1_frame frameOf(const Result<Submission>& submission) {
@@ -130,6 +140,9 @@ protected:
 
     std::deque<test::Client> clients;
     std::deque<std::vector<uint8_t>> headers;
+    bool held = true;                 // the device gets an undecided picture when the next one has come
+    std::optional<VASurfaceID> last;  // if it is undecided
+    std::optional<Decision> decision; // of the picture before the one that was built last
     Device references;
     DeviceControls device;
     std::array<VASurfaceID, 8> map{};
@@ -238,33 +251,53 @@ TEST_F(Av1, SkipMode) {
     EXPECT_EQ(build(picture, 24).error().kind, ErrorKind::InvalidParameter);
 }
 
-TEST_F(Av1, FullSlotsAreDecidedByTheNextFrame) {
+// Whether the device has it already, or gets it only then.
+class Av1Full : public Av1, public testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(, Av1Full, testing::Bool());
+
+TEST_P(Av1Full, SlotsAreDecidedByTheNextFrame) {
+    held = GetParam();
     fill();
     // Eight pictures are alive and the frame may go into any slot.
     const auto full = build(inter(8), 18);
     EXPECT_EQ(frameOf(full).refresh_frame_flags, 0);
+    EXPECT_TRUE(full->undecided);
     // It went into slot 3 of the client's map: the picture there is dead.
     map[3] = 18;
     const auto next = build(inter(9), 19);
     ASSERT_TRUE(next);
-    ASSERT_TRUE(next->prelude);
-    EXPECT_EQ(next->prelude->surface, 18u);
-    const auto again = next->prelude->job.controls.get<Av1Frame>();
+    ASSERT_TRUE(decision);
+    EXPECT_EQ(decision->surface, 18u);
+    const auto again = decision->job.controls.get<Av1Frame>();
     EXPECT_EQ(again.refresh_frame_flags, 1 << 2); // where 13 was
     EXPECT_EQ(again.order_hint, 8u);
     EXPECT_EQ(again.reference_frame_ts[2], 4000u);
-    EXPECT_EQ(test::bytesOf(next->prelude->job.bitstream), std::vector<uint8_t>(10, 0));
-    EXPECT_EQ(frameOf(next).reference_frame_ts[2], 10500u); // the name of the prelude
-    EXPECT_EQ(frameOf(next).refresh_frame_flags, 0);        // again eight are alive
+    EXPECT_EQ(test::bytesOf(decision->job.bitstream), std::vector<uint8_t>(10, 0));
+    EXPECT_EQ(frameOf(next).reference_frame_ts[2], held ? 9000u : 10000u); // decoded again, it has another name
+    EXPECT_EQ(frameOf(next).refresh_frame_flags, 0);                       // again eight are alive
 }
 
-TEST_F(Av1, AFullFrameThatIsNotKeptIsForgotten) {
+TEST_P(Av1Full, AFrameThatIsNotKeptIsForgotten) {
+    held = GetParam();
     fill();
     EXPECT_EQ(frame(inter(8), 18).refresh_frame_flags, 0);
-    const auto next = build(inter(9), 19); // the map is as it was
+    ASSERT_TRUE(build(inter(9), 19)); // the map is as it was
+    EXPECT_FALSE(decision);
+    ASSERT_TRUE(build(shownKey(), 20));
+    EXPECT_FALSE(decision);
+}
+
+TEST_P(Av1Full, AFrameThatWasNotSavedIsMissed) {
+    held = GetParam();
+    fill();
+    EXPECT_EQ(frame(inter(8), 18).refresh_frame_flags, 0);
+    map[3] = 18;
+    last.reset(); // nobody decides, as where it could not be decoded again
+    auto picture = inter(9);
+    std::ranges::copy(std::array<uint8_t, 7>{0, 1, 2, 3, 4, 5, 6}, picture.ref_frame_idx);
+    const auto next = build(picture, 19);
     ASSERT_TRUE(next);
-    EXPECT_FALSE(next->prelude);
-    EXPECT_FALSE(build(shownKey(), 20)->prelude);
+    EXPECT_TRUE(next->damaged);
 }
 
 // A client that has a shown key frame again (show_existing_frame) has it in all slots, and calls nobody.
@@ -514,7 +547,7 @@ TEST_F(Av1, FilmGrain) {
     EXPECT_EQ(grain.ar_coeffs_y_plus_128[0], 128);
     EXPECT_EQ(grain.cr_mult, 9);
     EXPECT_EQ(submission->display, 40u);
-    EXPECT_FALSE(submission->displayCopied);
+    EXPECT_EQ(submission->lacking, nullptr);
     picture.film_grain_info.point_y_value[1] = 0; // does not ascend
     EXPECT_EQ(build(picture, 10).error().kind, ErrorKind::InvalidParameter);
     picture.film_grain_info.film_grain_info_fields.bits.apply_grain = 0;
@@ -529,7 +562,7 @@ TEST_F(Av1, FilmGrain) {
     picture.film_grain_info.film_grain_info_fields.bits.apply_grain = 1;
     submission = build(picture, 10);
     ASSERT_TRUE(submission);
-    EXPECT_TRUE(submission->displayCopied);
+    EXPECT_STREQ(submission->lacking, "film grain");
     EXPECT_TRUE(submission->jobs[0].controls.find(Av1FilmGrain::id).empty());
 }
 

@@ -151,7 +151,7 @@ void Player::play(const record::Queued& queued) {
                                        .predictedFrom = (reference.flags & record::Reference::predictedFrom) != 0});
     if (playing.decoder->observer)
         playing.decoder->observer->beforePicture();
-    if (auto submitted = playing.session->submit({&work, 1}); !submitted) {
+    if (auto submitted = playing.session->submit(std::move(work)); !submitted) {
         playing.frames.erase(queued.picture);
         refuse(queued, submitted.error().message);
     }
