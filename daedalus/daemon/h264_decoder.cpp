@@ -13,7 +13,8 @@
 // picture late; the LONG_TERM flags of the next DPB are checked against it.
 //
 // h264_controls has what the controls say, h264_dpb and h264_marking what libavcodec holds, h264_slice_lists the lists,
-// h264_slice_reader and h264_slice_writer the headers.
+// h264_slice_reader and h264_slice_writer the headers, h264_own_pictures what libavcodec needs beside the client's
+// pictures.
 #include "decoder.h"
 
 #include <algorithm>
@@ -21,6 +22,7 @@
 #include <map>
 
 #include "h264_dpb.h"
+#include "h264_own_pictures.h"
 #include "h264_slice_lists.h"
 #include "nal.h"
 #include "picture_decoder.h"
@@ -75,13 +77,16 @@ private:
     Result<void> addSlice(const Job& job, const Controls& controls, std::span<const uint8_t> nal, PictureSink& sink);
     Result<void> begin(const Job& job, const Controls& controls, const SliceHeader& header);
     Result<void> prepareDecoder(const Sps& sps);
+    Result<void> prepareState(const Picture& picture);
+    Result<void> feed(const Sps& sps, const Result<std::vector<uint8_t>>& own);
     Result<std::vector<uint8_t>> accessUnit(const Picture& picture);
 
     std::unique_ptr<PictureDecoder> decoder_;
     std::vector<uint8_t> fedSps_;
     std::map<unsigned, std::vector<uint8_t>> fedPps_; ///< by the id of its form
     Sps geometry_{};
-    bool lost_ = false; ///< libavcodec failed within a reference: what it holds is not known any more
+    bool lost_ = false;    ///< libavcodec failed within a reference: what it holds is not known any more
+    bool stained_ = false; ///< libavcodec failed within a macroblock, whose coefficients it keeps
     Dpb dpb_;
 };
 
@@ -196,6 +201,7 @@ Result<void> H264Decoder::prepareDecoder(const Sps& sps) {
     fedPps_.clear();
     dpb_.clear();
     lost_ = false;
+    stained_ = false;
     return {};
 }
 
@@ -206,10 +212,47 @@ Result<void> H264Decoder::begin(const Job& job, const Controls& controls, const 
     picture.controls = controls;
     picture.first = header;
     picture.structure = !header.fieldPic ? frame : header.bottomField ? bottom : top;
+    if (!dpb_.isSecondField(job.timestamp(), picture.structure)) {
+        if (auto prepared = prepareState(picture); !prepared)
+            return prepared;
+    }
     if (auto begun = dpb_.begin(job, picture); !begun)
         return begun;
     pending_ = std::move(picture);
     return {};
+}
+
+/// Makes libavcodec ready for a picture as hardware always is: nothing is left of an error before it, and there is
+/// something to predict from. Hardware predicts from whatever is in the memory that a reference names. In a stream that
+/// was joined in the middle, or after a picture that libavcodec could not keep, that is a frame of no colour here, so
+/// that pictures become right as the stream refreshes itself.
+Result<void> H264Decoder::prepareState(const Picture& picture) {
+    const Sps& sps = picture.controls.sps;
+    if (stained_) {
+        if (auto fed = feed(sps, writeCleansingFrame(sps, dpb_.nextFrameNum(), dpb_.lastOrderCount() + 1)); !fed)
+            return fed;
+        stained_ = false;
+    }
+    if (picture.first.idr || !dpb_.lacksReferences(picture.structure))
+        return {};
+    if (auto fed = feed(sps, writeGreyFrame(sps, dpb_.nextIdrPicId())); !fed)
+        return fed;
+    dpb_.greyDecoded();
+    return {};
+}
+
+/// Decodes a picture of our own (h264_own_pictures.h).
+Result<void> H264Decoder::feed(const Sps& sps, const Result<std::vector<uint8_t>>& own) {
+    auto written = writeSps(sps);
+    if (!written || !own)
+        return tl::unexpected((written ? own : written).error());
+    std::vector<uint8_t> stream;
+    if (*written != fedSps_)
+        appendNal(stream, *written);
+    stream.insert(stream.end(), own->begin(), own->end());
+    fedSps_ = std::move(*written);
+    fedPps_.clear();
+    return decoder_->decodeAside(stream);
 }
 
 /// What libavcodec gets: the parameter sets that it has not got yet, and the slices.
@@ -258,11 +301,13 @@ Result<void> H264Decoder::finish(Picture picture, PictureSink& sink) {
         // A picture that is no reference leaves nothing behind in libavcodec; any other leaves its DPB in doubt, and
         // parameter sets may not have been taken.
         lost_ = lost_ || picture.isReference() || picture.structure != frame;
+        stained_ = true;
         fedSps_.clear();
         return fail(decoded.error().code, "%s, frame_num %u: %s", structureName(picture.structure),
                     picture.first.frameNum, decoded.error().message.c_str());
     }
 
+    stained_ = stained_ || decoded->damage.has_value();
     lost_ = lost_ || (!decoded->kept && (picture.isReference() || picture.structure != frame));
     dpb_.decoded(picture);
     if (auto stored = sink.store(*decoded->frame, picture.format, picture.capture); !stored)

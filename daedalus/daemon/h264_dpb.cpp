@@ -89,10 +89,31 @@ Result<void> Dpb::begin(const Job& job, Picture& picture) {
     return {};
 }
 
+bool Dpb::isSecondField(uint64_t timestamp, uint8_t structure) const {
+    return firstField_.open && firstField_.timestamp == timestamp && (firstField_.structure ^ structure) == frame;
+}
+
+bool Dpb::lacksReferences(uint8_t structure) const {
+    return std::none_of(references_.begin(), references_.end(), [&](const Reference& reference) {
+        return structure == frame ? reference.fields == frame : reference.fields != 0;
+    });
+}
+
+void Dpb::greyDecoded() {
+    clear();
+    // Its timestamp and number are those of no picture: clients count in microseconds, frame_num has 16 bits.
+    Reference& grey = references_.emplace_back();
+    grey.timestamp = 1;
+    grey.frameNum = UINT32_MAX;
+    grey.fields = grey.decodedFields = frame;
+    lastOrderCount_ = 0;
+    nextFrameNum_ = 1;
+    nextIdrPicId_ ^= 1;
+}
+
 void Dpb::number(Picture& picture) {
     const DecodeParams& params = picture.controls.decode;
-    picture.secondField = firstField_.open && firstField_.timestamp == picture.timestamp &&
-                          (firstField_.structure ^ picture.structure) == frame;
+    picture.secondField = isSecondField(picture.timestamp, picture.structure);
     if (!picture.secondField)
         firstField_ = {};
     picture.writtenFrameNum = picture.secondField ? firstField_.writtenFrameNum : picture.first.idr ? 0 : nextFrameNum_;
@@ -194,14 +215,15 @@ Result<void> Dpb::chooseOrderCounts(Picture& picture) const {
             offset = difference;
         }
     }
-    if (!offset)
-        offset = -int64_t{picture.current.poc};
+    if (!offset) // behind a grey frame, which has order count 0
+        offset = (picture.first.idr ? 0 : 2) - int64_t{picture.current.poc};
     picture.writtenPoc[0] = static_cast<int32_t>(params.top_field_order_cnt + *offset);
     picture.writtenPoc[1] = static_cast<int32_t>(params.bottom_field_order_cnt + *offset);
     return {};
 }
 
 void Dpb::decoded(const Picture& picture) {
+    lastOrderCount_ = picture.writtenPoc[picture.structure == bottom ? 1 : 0];
     applyMarking(picture, references_);
     if (picture.first.idr && !picture.secondField)
         nextIdrPicId_ ^= 1; // Clause 7.4.3: two IDR pictures in a row have different ones.

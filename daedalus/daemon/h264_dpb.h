@@ -22,6 +22,16 @@ public:
     void decoded(const Picture& picture);
 
     const std::vector<Reference>& references() const { return references_; }
+    /// Does libavcodec hold nothing that such a picture could be predicted from?
+    bool lacksReferences(uint8_t structure) const;
+    /// libavcodec has decoded a frame of no colour (h264_own_pictures.h), and holds nothing else.
+    void greyDecoded();
+    /// Is it the second field of the frame whose first was decoded last? Then nothing may come between them.
+    bool isSecondField(uint64_t timestamp, uint8_t structure) const;
+    uint32_t nextFrameNum() const { return nextFrameNum_; }
+    uint32_t nextIdrPicId() const { return nextIdrPicId_; }
+    /// Of the picture decoded last.
+    int32_t lastOrderCount() const { return lastOrderCount_; }
     void forgetBuffer(uint64_t cookie) { holds_.forget(cookie); }
     /// libavcodec begins anew. What buffers hold stays known.
     void clear();
@@ -37,6 +47,7 @@ private:
     std::vector<Reference> references_; ///< in decoding order
     uint32_t nextFrameNum_ = 0;
     uint32_t nextIdrPicId_ = 0;
+    int32_t lastOrderCount_ = 0;
 
     /// The field decoded last, if its frame lacks the other one.
     struct {

@@ -38,7 +38,7 @@ bool isPicture(const Picture& picture, const ListEntry& entry) {
                                                 picture.resolved[static_cast<size_t>(entry.picture)].reference >= 0);
 }
 
-/// What stands in for a picture of the DPB that is not there: of those that are, the nearest in decoding order; if the
+/// What stands in for a picture that is not there: of those of the DPB that are, the nearest in decoding order; if the
 /// control names none, the last one that libavcodec holds. Null: there is none.
 const Reference* nearest(const Picture& picture, const std::vector<Reference>& references, const DpbPicture& missing) {
     const Reference* best = nullptr;
@@ -52,9 +52,36 @@ const Reference* nearest(const Picture& picture, const std::vector<Reference>& r
         best = &references[static_cast<size_t>(picture.resolved[i].reference)];
         distance = apart;
     }
-    if (!best && !references.empty() && (missing.fields & ~references.back().fields) == 0)
-        best = &references.back();
+    for (size_t i = references.size(); !best && i-- > 0;) {
+        if ((missing.fields & ~references[i].fields) == 0)
+            best = &references[i];
+    }
     return best;
+}
+
+/// The picture that an entry of a list stands for, or what stands in for it; then that is noted as damage. `place`
+/// names the entry.
+Result<const Reference*> referenceOf(Picture& picture, const std::vector<Reference>& references, const ListEntry& entry,
+                                     const std::string& place) {
+    DpbPicture wanted;
+    wanted.fields = entry.fields;
+    wanted.frameNumWrap = picture.current.frameNum;
+    Resolved resolved;
+    resolved.reason = "the DPB of the control has no reference picture";
+    if (entry.picture != ListEntry::none) {
+        wanted = picture.dpb[static_cast<size_t>(entry.picture)];
+        resolved = picture.resolved[static_cast<size_t>(entry.picture)];
+    }
+    if (resolved.damage)
+        picture.damage.note(*resolved.damage);
+    if (resolved.reference >= 0)
+        return &references[static_cast<size_t>(resolved.reference)];
+    const Error missing{ENODATA, place + ": " + resolved.reason};
+    const Reference* standIn = nearest(picture, references, wanted);
+    if (!standIn)
+        return tl::unexpected(missing);
+    picture.damage.note(missing);
+    return standIn;
 }
 
 /// The command that names the reference. `predicted` is picNumLXPred of clause 8.2.4.3.1.
@@ -73,6 +100,11 @@ ListModification modificationFor(const Picture& picture, const Reference& refere
 
 Result<std::array<List, 2>> sliceLists(const Picture& picture, const Controls& controls, const SliceHeader& header) {
     std::array<List, 2> lists;
+    if (picture.dpb.empty()) { // of a damaged stream: there is nothing to name
+        for (unsigned list = 0; list < header.lists(); ++list)
+            lists[list].resize(header.activeRefs[list]);
+        return lists;
+    }
     if (!controls.sliceBased && !header.isIntra())
         lists = initialLists(picture.dpb, picture.current, header.isB());
     for (unsigned list = 0; list < header.lists(); ++list) {
@@ -92,26 +124,17 @@ Result<void> writeLists(Picture& picture, const std::vector<Reference>& referenc
         header.modifications[list].clear();
         const auto filler = std::find_if(lists[list].begin(), lists[list].end(),
                                          [&](const ListEntry& entry) { return isPicture(picture, entry); });
-        if (list < header.lists() && filler == lists[list].end())
-            return fail(ENODATA, "RefPicList%u (%u entries) has no reference picture: the DPB of the control has %zu",
-                        list, header.activeRefs[list], picture.dpb.size());
         int32_t predicted = picture.numberOf(static_cast<int32_t>(picture.writtenFrameNum), picture.structure);
         for (size_t i = 0; i < lists[list].size(); ++i) {
             // An entry without a picture cannot be used by a valid slice, but libavcodec wants one there.
-            const ListEntry entry = isPicture(picture, lists[list][i]) ? lists[list][i] : *filler;
-            const Resolved& resolved = picture.resolved[static_cast<size_t>(entry.picture)];
-            const Reference* reference =
-                resolved.reference < 0 ? nearest(picture, references, picture.dpb[static_cast<size_t>(entry.picture)])
-                                       : &references[static_cast<size_t>(resolved.reference)];
-            if (resolved.damage)
-                picture.damage.note(*resolved.damage);
-            if (resolved.reference < 0) {
-                const auto missing = fail(ENODATA, "RefPicList%u[%zu]: %s", list, i, resolved.reason.c_str());
-                if (!reference)
-                    return missing;
-                picture.damage.note(missing.value());
-            }
-            header.modifications[list].push_back(modificationFor(picture, *reference, entry.fields, predicted));
+            ListEntry entry = lists[list][i];
+            if (!isPicture(picture, entry))
+                entry = filler != lists[list].end() ? *filler : ListEntry{ListEntry::none, picture.structure};
+            const auto reference = referenceOf(picture, references, entry,
+                                               "RefPicList" + std::to_string(list) + '[' + std::to_string(i) + ']');
+            if (!reference)
+                return tl::unexpected(reference.error());
+            header.modifications[list].push_back(modificationFor(picture, **reference, entry.fields, predicted));
         }
     }
     return {};

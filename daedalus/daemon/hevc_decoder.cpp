@@ -160,7 +160,7 @@ Result<void> HevcDecoder::begin(const Job& job, const Controls& controls, const 
     Picture picture(job);
     picture.controls = controls;
     picture.first = header;
-    auto references = dpb_.resolve(job, controls.decode, header.isIdr());
+    auto references = dpb_.resolve(job, controls.decode, header);
     if (!references)
         return tl::unexpected(references.error());
     picture.references = std::move(*references);

@@ -65,20 +65,24 @@ Result<std::vector<Resolved>> resolveEntries(const Job& job, const DecodeParams&
 /// Makes the reference picture set to write. For what is missing, or is unavailable as the client says, libavcodec
 /// finds nothing either and makes a grey picture, as 8.3.3.2 has it for random access. In the written stream order
 /// counts are those of the controls but for an offset: a picture without references starts anew from 0, whatever the
-/// client counts there.
+/// client counts there. Where a picture is predicted and nothing is named, as in a stream that was joined in the
+/// middle, a grey one stands before it.
 class SetBuilder {
 public:
-    SetBuilder(const DecodeParams& params, const std::vector<Resolved>& resolved)
+    SetBuilder(const DecodeParams& params, const std::vector<Resolved>& resolved, bool predicted,
+               const std::vector<Reference>& held)
         : params_(params), resolved_(resolved), listed_(resolved.size(), false) {
         const auto known =
             std::find_if(resolved.begin(), resolved.end(), [](const Resolved& r) { return r.reference; });
         const bool unavailable =
             std::any_of(resolved.begin(), resolved.end(), [](const Resolved& r) { return !r.reference; });
-        result_.written.idr = known == resolved.end() && !unavailable;
+        const bool none = known == resolved.end() && !unavailable;
+        needsGrey_ = none && predicted;
+        result_.written.idr = none && !predicted;
         if (known != resolved.end())
             offset_ = int64_t{known->reference->writtenPoc} - known->reference->poc;
-        else if (!unavailable)
-            offset_ = -int64_t{params.pic_order_cnt_val};
+        else if (!unavailable) // behind what libavcodec has, or from 0
+            offset_ = (predicted && !held.empty() ? held.back().writtenPoc + 2 : 0) - int64_t{params.pic_order_cnt_val};
         result_.written.poc = static_cast<int32_t>(params.pic_order_cnt_val + offset_);
     }
 
@@ -98,6 +102,10 @@ public:
                 .and_then([&] { return addForLater(); });
         if (!added)
             return tl::unexpected(added.error());
+        if (needsGrey_) {
+            result_.damage.note(Error{ENODATA, "DECODE_PARAMS has no reference"});
+            set.before.push_back({result_.written.poc - 1, true});
+        }
         return std::move(result_);
     }
 
@@ -182,6 +190,7 @@ private:
     const std::vector<Resolved>& resolved_;
     std::vector<bool> listed_; ///< entries of the DPB that a list has
     int64_t offset_ = 0;       ///< from order counts of the controls to the written ones
+    bool needsGrey_ = false;
     PictureReferences result_;
 };
 
@@ -202,14 +211,14 @@ Result<void> checkDistances(const WrittenPicture& written, int32_t poc, const st
 
 } // namespace
 
-Result<PictureReferences> Dpb::resolve(const Job& job, const DecodeParams& params, bool isIdr) const {
-    if (isIdr && params.num_active_dpb_entries > 0)
+Result<PictureReferences> Dpb::resolve(const Job& job, const DecodeParams& params, const SliceHeader& first) const {
+    if (first.isIdr() && params.num_active_dpb_entries > 0)
         return fail(EINVAL, "DECODE_PARAMS.num_active_dpb_entries is %u for an IDR picture (8.3.2)",
                     params.num_active_dpb_entries);
     const auto resolved = resolveEntries(job, params, holds_, references_);
     if (!resolved)
         return tl::unexpected(resolved.error());
-    auto references = SetBuilder(params, *resolved).build();
+    auto references = SetBuilder(params, *resolved, !first.isIntra(), references_).build();
     if (!references)
         return references;
     if (auto checked = checkDistances(references->written, params.pic_order_cnt_val, references_); !checked)

@@ -29,8 +29,9 @@ struct PictureReferences {
 class Dpb {
 public:
     /// Finds what the DPB of the control names, and the reference picture set to write. An entry that names nothing is
-    /// damage, once a slice may predict from it; one that contradicts the picture that it names is an error.
-    Result<PictureReferences> resolve(const Job& job, const DecodeParams& params, bool isIdr) const;
+    /// damage, once a slice may predict from it; one that contradicts the picture that it names is an error. `first` is
+    /// the header of the first slice.
+    Result<PictureReferences> resolve(const Job& job, const DecodeParams& params, const SliceHeader& first) const;
 
     /// A picture is being decoded into the buffer.
     void begin(const daedalus_buffer& capture) { holds_.overwrite(capture.cookie); }

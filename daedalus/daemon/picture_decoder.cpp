@@ -232,4 +232,16 @@ Result<PictureDecoder::Picture> PictureDecoder::decode(std::span<const uint8_t> 
     return picture;
 }
 
+Result<void> PictureDecoder::decodeAside(std::span<const uint8_t> accessUnit) {
+    AvFrame picture(av_frame_alloc()), before(av_frame_alloc());
+    if (!picture || !before)
+        return fail(ENOMEM, "no memory for a picture");
+    picture.swap(picture_);
+    before.swap(before_);
+    const auto decoded = decode(accessUnit, Expect::Frame);
+    picture.swap(picture_);
+    before.swap(before_);
+    return decoded ? Result<void>{} : tl::unexpected(decoded.error());
+}
+
 } // namespace daedalus

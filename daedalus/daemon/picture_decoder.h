@@ -65,6 +65,8 @@ public:
     /// Decodes one access unit, as far as it can be: an error is that there is no picture. What libavcodec complains
     /// about is told, as is what nobody has written, which looks as in the picture before then, or grey.
     Result<Picture> decode(std::span<const uint8_t> accessUnit, Expect expect);
+    /// Decodes a frame that nobody sees: the picture before stays the one before.
+    Result<void> decodeAside(std::span<const uint8_t> accessUnit);
 
 private:
     PictureDecoder() = default;

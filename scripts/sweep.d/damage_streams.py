@@ -3,6 +3,7 @@
 
 A stream is a list of units: NAL units, MPEG-2 start codes with what follows them, or whole frames of an IVF file. Only
 units of pictures before the last random access point are damaged, so what follows must come out as if nothing had been.
+Encoders have their own idea of how long a group is: where that point is, the stream says.
 """
 
 import dataclasses
@@ -55,6 +56,7 @@ class Unit:
     picture: int = -1  # of which it is a part, in decoding order; -1: of none
     slice: bool = False
     first: bool = False  # the first slice of its picture
+    clean: bool = False  # of a picture at which decoding can begin
 
 
 def split(kind, data):
@@ -63,7 +65,9 @@ def split(kind, data):
         units, at = [], 32
         while at < len(data):
             size = 12 + struct.unpack_from('<I', data, at)[0]
-            units.append(Unit(data[at:at + size], len(units), True, True))
+            header = data[at + 12]
+            key = not header & 1 if kind.name == 'vp8' else not header & 0xc  # show_existing_frame, frame_type
+            units.append(Unit(data[at:at + size], len(units), True, True, key))
             at += size
         return data[:32], units
     starts = [match.start() for match in re.finditer(b'\0\0\1', data)] + [len(data)]
@@ -74,12 +78,15 @@ def split(kind, data):
         if kind.suffix == 'h264':
             unit.slice = code & 31 in (1, 5)
             first = unit.slice and data[start + 4] >= 0x80  # first_mb_in_slice: 0
+            unit.clean = code & 31 == 5
         elif kind.suffix == 'h265':
             unit.slice = (code >> 1) & 63 < 32
             first = unit.slice and data[start + 5] >= 0x80  # first_slice_segment_in_pic_flag
+            unit.clean = 16 <= (code >> 1) & 63 <= 23
         else:
             unit.slice = 1 <= code <= 0xaf
             first = code == 0  # the picture header
+            unit.clean = first and (data[start + 5] >> 3) & 7 == 1  # picture_coding_type: I
         picture += first
         if unit.slice or first:
             unit.picture, unit.first = picture, first
@@ -87,10 +94,15 @@ def split(kind, data):
     return data[:starts[0]], units
 
 
+def last_clean(units):
+    """The last picture at which decoding can begin: from there on a stream stays whole."""
+    return max(unit.picture for unit in units if unit.clean)
+
+
 def damage(harm, kind, units, seed):
     """The units after it; None if such a stream has nothing that could be harmed so."""
     chance = random.Random(f'{kind.name} {harm} {seed}')
-    last = PICTURES - GOP  # the first picture that stays whole
+    last = last_clean(units)
 
     def may(unit):
         return 0 < unit.picture < last and unit.slice

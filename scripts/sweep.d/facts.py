@@ -126,6 +126,13 @@ class Facts:
         fields = [picture.facts for picture in self.pictures]
         return next((units for units in (frames, fields) if len(units) == packets), None)
 
+    def first(self, condition):
+        """How many frames that are shown come before the first picture of which a rule's condition holds; None: there is none.
+
+        Of facts before which all that was decoded is shown: those of a new sequence."""
+        shown = [picture.facts for picture in self.pictures if not picture.facts & {'second-field', 'hidden'}]
+        return next((at for at, words in enumerate(shown) if holds(condition, words, self.stream.name)), None)
+
     def places(self, digest):
         """(bytes, digest) -> numbers of the pictures with that payload, for digests of this kind."""
         kind = len(digest)

@@ -79,25 +79,27 @@ def only_damaged_differ(frames, expected, damage):
 
 
 def gave_up(result, expected, pixels):
-    """The limit of the client's own by which it ended, also alone, if all that came before is right; else None."""
-    if not result.get('again') or pixels and not contains(expected, result['frames']):
+    """The limit of the client's own by which it ended, also alone, if all frames until then are there and right; else None."""
+    frames = result['frames']
+    if not result.get('again') or (frames != expected[: len(frames)] if pixels else len(frames) > len(expected)):
         return None
     return result.get('limit')
 
 
-def ends_at_damage(frames, expected, damage):
-    """Whether no frame is wrong, and none is missing but from a damaged one on."""
-    return frames == expected[: len(frames)] and any(damage.of_frames[: len(frames) + 1])
+def right_before(frames, expected, count):
+    """Whether so many frames are right at the beginning; None: it is not known how many."""
+    return count is not None and frames[:count] == expected[:count]
 
 
-# What may be wrong with the frames of a column that a rule excuses.
+# What may be wrong with the frames of a column that a rule excuses. damage: what is damaged; first: how many frames stand before
+# the first of which the rule's condition holds.
 DIFFERS = {
-    'anything': lambda frames, expected, damage: True,
-    'all': lambda frames, expected, damage: not frames,
-    'missing': lambda frames, expected, damage: contains(expected, frames),
-    'last': lambda frames, expected, damage: len(frames) == len(expected) and frames[:-LAST] == expected[:-LAST],
-    'damaged': lambda frames, expected, damage: only_damaged_differ(frames, expected, damage()),
-    'ends': lambda frames, expected, damage: ends_at_damage(frames, expected, damage()),
+    'anything': lambda frames, expected, damage, first: True,
+    'all': lambda frames, expected, damage, first: not frames,
+    'missing': lambda frames, expected, damage, first: contains(expected, frames),
+    'last': lambda frames, expected, damage, first: len(frames) == len(expected) and frames[:-LAST] == expected[:-LAST],
+    'damaged': lambda frames, expected, damage, first: only_damaged_differ(frames, expected, damage()),
+    'from-there': lambda frames, expected, damage, first: right_before(frames, expected, first()),
 }
 
 
@@ -126,8 +128,9 @@ class Judge:
             if not (fnmatch.fnmatchcase(stream.codec, row['codec']) and fnmatch.fnmatchcase(client, row['client'])):
                 continue
             words = known().words | ({'damaged'} if 'damaged' in row['when'] and any(damage().of_frames) else set())
+            first = functools.partial(lambda when: known().first(when), row['when'])
             if facts.holds(row['when'], words, stream.name) and (
-                not pixels or DIFFERS[row['differs']](result['frames'], expected, damage)
+                not pixels or DIFFERS[row['differs']](result['frames'], expected, damage, first)
             ):
                 return row['why']
         return gave_up(result, expected, pixels) if client != 'ffmpeg' else None

@@ -39,7 +39,8 @@ public:
 private:
     using Memory = std::shared_ptr<FrameMemory>;
 
-    Result<void> submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup);
+    Result<void> submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup,
+                        std::any& state);
     Result<void> openSession(const codec::Submission& submission, const Surface& shown);
     Result<Memory> memoryFor(Surface& surface, Session& session);
     Result<Memory> spareMemory(Session& session);
@@ -55,7 +56,10 @@ private:
     std::vector<Reference> undecided_; // of the last picture, if it may be decoded again
     std::weak_ptr<Frame> firstField_;  // of the picture that was submitted last, if its second is to come
     uint64_t lastFrame_ = 0;
-    unsigned failures_ = 0; // pictures in a row that could not be submitted
+    // Pictures in a row that could not be submitted. After so many the device does not come back; at first it has still
+    // to show that it works.
+    static constexpr unsigned mostFailures = 3;
+    unsigned failures_ = mostFailures;
 
     mutable std::mutex mutex_; // of session_, for a few instructions
     std::shared_ptr<Session> session_;

@@ -189,6 +189,18 @@ class Verdict(unittest.TestCase):
                 rule = {'rows': [row('ffmpeg', 'field', differs)], 'facts_of': ['field']}
                 self.assertEqual(self.verdict_of(made, **rule), judge.KNOWN if good else made_difference(frames, expected))
 
+    def test_a_rule_may_excuse_what_comes_from_its_first_picture_on(self):
+        pictures = [Picture(set()), Picture({'second-field'}), Picture({'hidden'}), Picture(set()), Picture({'container-parameters'})]
+        facts_of = lambda: known('container-parameters', pictures=pictures)
+        rules = judge.Judge([row('kdirect', 'container-parameters', 'from-there')], 'ffmpeg')
+        for frames, good in ((GOOD_FRAMES[:2], True), (GOOD_FRAMES[:2] + ['6:xx'], True), (GOOD_FRAMES[:1], False),
+                             (['6:xx', *GOOD_FRAMES[1:]], False)):
+            with self.subTest(frames=frames):
+                made = stream(libva=result(), kdirect=result(frames))
+                self.assertEqual(rules.verdict(made, True, facts_of)[0] in judge.GOOD, good)
+        pictures.pop()
+        self.assertNotIn(rules.verdict(made, True, facts_of)[0], judge.GOOD)
+
     def test_only_what_is_damaged_may_differ(self):
         expected = [f'6:{name}' for name in 'abcdefgh']
         damage = types.SimpleNamespace(of_frames=[False, False, True, True, False, False, True, True], not_shown=0)
@@ -210,10 +222,6 @@ class Verdict(unittest.TestCase):
         self.assertFalse(judge.only_damaged_differ(made, expected, types.SimpleNamespace(of_frames=[True], not_shown=9)))
         damage.not_shown = 1
         self.assertTrue(judge.only_damaged_differ([f'6:{name}' for name in 'abxxxefgh'], expected, damage))
-        self.assertTrue(judge.ends_at_damage(expected[:2], expected, damage))
-        self.assertTrue(judge.ends_at_damage(expected[:5], expected, damage))
-        self.assertFalse(judge.ends_at_damage(expected[:1], expected, damage))
-        self.assertFalse(judge.ends_at_damage(['6:a', '6:x'], expected, damage))
 
     def test_what_software_says_of_damage_and_what_follows_from_it(self):
         """Frames as they are shown, of packets I0 P1 B2 P3(damaged) B4 I5 B6 P7: what is behind it up to the next I picture,
@@ -248,6 +256,7 @@ class Verdict(unittest.TestCase):
         self.check(stream(libva=result(), kdirect=limited), 'kdirect has 2 frames, sw 3')
         self.check(stream(libva=result(), kdirect=dict(limited, again='a second')), 'match (but for GStreamer)')
         self.check(stream(libva=result(), kdirect=dict(limited, again='a second', frames=['6:xx'])), 'kdirect has 1 frames')
+        self.check(stream(libva=result(), kdirect=dict(limited, again='a second', frames=GOOD_FRAMES[1:])), 'kdirect has 2 frames')
         self.check(stream(libva=result(), kdirect=result([], error='timeout', again='its time was up')), 'kdirect: timeout')
         self.check(stream(libva=result([]), kdirect=dict(limited, again='a second')), 'libva has 0 frames')
         self.check(stream(libva=dict(limited, again='a second'), kdirect=result()), 'libva has 2 frames, sw 3')
