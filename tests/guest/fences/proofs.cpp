@@ -533,8 +533,6 @@ void prove(const Proof& proof, const Node& node, Knobs& knobs) {
     }
 }
 
-} // namespace
-
 int run(int count, char** names) {
     const std::vector<Node> nodes = findNodes();
     if (nodes.empty())
@@ -548,6 +546,7 @@ int run(int count, char** names) {
     return 0;
 }
 
+} // namespace
 } // namespace fences
 
 int main(int argc, char** argv) {
