@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds the direction of includes in src/: a layer may use the ones listed for it, and nothing else.
+"""Holds the direction of includes in the driver and in the daemon: a folder may use those listed for it, and no other.
 
-With --self-test it makes sure that it can fail.
+The picture of the layers in docs/architecture.md is made of the includes that there are; it must be the present one:
+
+    check_layers.py --picture    writes it there
 """
 import pathlib
 import re
 import sys
 
-# layer: what it may include besides itself. Arrows point down only; codec and v4l2 do not know each other.
-ALLOWED = {
+# folder: what it may include besides itself. Arrows point down only; codec and v4l2 do not know each other.
+DRIVER = {
     "tools": {"record", "decode", "codec", "bitstream", "v4l2", "format", "os", "util"},
     "va": {"record", "decode", "codec", "format", "readback", "os", "util"},
     "record": {"decode", "codec", "v4l2", "format", "readback", "os", "util"},
@@ -22,17 +24,20 @@ ALLOWED = {
     "os": {"util"},
     "util": set(),
 }
+# Each codec stands on the core, and knows no other.
+DAEMON = {"core": set(), **{codec: {"core"} for codec in ("av1", "h264", "hevc", "mpeg2", "vp8", "vp9")}}
+TREES = {"src": DRIVER, "daedalus/daemon": DAEMON}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 # The kernel's video API stays where it is spoken; the client's API stays above it.
 SYSTEM = {"linux/videodev2.h": {"tools", "v4l2", "format", "codec"}, "linux/media.h": {"tools", "v4l2"},
           "va/va_backend.h": {"va"}, "libyuv.h": {"readback"}}
 
 
-def faults(files):
-    """files: pairs (path below src, text). Yields a line per include that points the wrong way."""
+def faults(files, allowed=DRIVER):
+    """files: pairs (path below the tree, text). Yields a line per include that points the wrong way."""
     for path, text in files:
         layer = path.parts[0]
-        if layer not in ALLOWED:
+        if layer not in allowed:
             yield f"{path}: '{layer}' is no layer"
             continue
         for number, line in enumerate(text.splitlines(), 1):
@@ -42,10 +47,35 @@ def faults(files):
             kind, name = match.groups()
             if kind == '"':
                 target = name.split("/")[0] if "/" in name else layer
-                if target != layer and target not in ALLOWED[layer]:
+                if target != layer and target not in allowed[layer]:
                     yield f"{path}:{number}: {layer} must not include {name}"
-            elif layer not in SYSTEM.get(name, {layer}):
+            elif allowed is DRIVER and layer not in SYSTEM.get(name, {layer}):
                 yield f"{path}:{number}: {layer} must not include <{name}>"
+
+
+def picture(files):
+    """The arrows between folders as a graph of Mermaid's, without those that follow from others."""
+    arrows = {}
+    for path, text in files:
+        for match in map(INCLUDE.match, text.splitlines()):
+            if match and match[1] == '"' and "/" in match[2] and (target := match[2].split("/")[0]) != path.parts[0]:
+                arrows.setdefault(path.parts[0], set()).add(target)
+
+    def below(layer):
+        return set().union(*(below(other) | {other} for other in arrows.get(layer, ())))
+
+    lines = [f"    {layer} --> {target}" for layer in sorted(arrows) for target in sorted(arrows[layer])
+             if not any(target in below(other) for other in arrows[layer])]
+    return "\n".join(["```mermaid", "graph TD", *lines, "```"])
+
+
+def check_picture(path, wanted, write):
+    """Whether the document has the picture; with `write`, it has it afterwards."""
+    text = path.read_text()
+    present = re.search(r"```mermaid\n.*?```", text, re.S)[0]
+    if write:
+        path.write_text(text.replace(present, wanted))
+    return write or present == wanted
 
 
 def self_test():
@@ -62,10 +92,17 @@ def self_test():
 
 def main():
     self_test()
-    root = pathlib.Path(__file__).resolve().parent.parent / "src"
-    files = sorted(path for path in root.rglob("*") if path.suffix in (".h", ".cpp"))
-    found = list(faults((path.relative_to(root), path.read_text()) for path in files))
-    print("\n".join(found) or f"{len(files)} files, every include points down")
+    root = pathlib.Path(__file__).resolve().parent.parent
+    count, found = 0, []
+    for tree, allowed in TREES.items():
+        # Not main.cpp and its like, which put the folders together.
+        files = sorted(path for path in (root / tree).glob("*/**/*") if path.suffix in (".h", ".cpp"))
+        read = [(path.relative_to(root / tree), path.read_text()) for path in files]
+        found += faults(read, allowed)
+        count += len(files)
+        if tree == "src" and not check_picture(root / "docs/architecture.md", picture(read), "--picture" in sys.argv):
+            found.append("docs/architecture.md has another picture of the layers: tests/check_layers.py --picture")
+    print("\n".join(found) or f"{count} files, every include points down")
     sys.exit(1 if found else 0)
 
 

@@ -13,8 +13,8 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "device.h"
-#include "dispatcher.h"
+#include "core/device.h"
+#include "core/dispatcher.h"
 
 namespace daedalus {
 namespace {

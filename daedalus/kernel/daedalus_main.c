@@ -363,7 +363,7 @@ err_free:
 	return ret;
 }
 
-/* Whoever waits for a buffer in poll(2) or in VIDIOC_DQBUF learns that none will come. */
+/* A client that waits for a buffer in poll(2) or in VIDIOC_DQBUF learns that none will come. */
 static void daedalus_wake_all(struct daedalus_dev *dev)
 {
 	struct v4l2_fh *fh;

@@ -278,7 +278,7 @@ static int daedalus_queue_setup(struct vb2_queue *queue, unsigned int *num_buffe
 	return 0;
 }
 
-/* The daemon writes through the dma-buf, and can do so only if whoever exported it allowed it. */
+/* The daemon writes through the dma-buf, and can do so only if the exporter allowed it. */
 static bool daedalus_is_writable(struct vb2_buffer *vb)
 {
 	unsigned int i;

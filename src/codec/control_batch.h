@@ -71,7 +71,7 @@ public:
         return {};
     }
 
-    // A copy of a control's (n-th) payload, for tests and for whoever needs to read what was written.
+    // A copy of a control's (n-th) payload, for tests and for readers of what was written.
     template <typename C>
     typename C::Payload get(size_t n = 0) const {
         typename C::Payload copy{};

@@ -70,7 +70,7 @@ struct Offer {
     const Decoder& decoder;
 };
 
-// Who serves the profile best: of several nodes that do, the first of those that take the largest pictures. On RK3588,
+// The node that serves the profile best: of several, the first of those that take the largest pictures. On RK3588,
 // an older decoder, of 1080p at most, has H.264 as well.
 std::optional<Offer> findOffer(std::span<const Decoder> decoders, VAProfile profile);
 

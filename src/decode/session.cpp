@@ -292,7 +292,8 @@ void Session::startRest(Lock& lock, const std::shared_ptr<Frame>& target, std::s
         held_ = target.get();
 }
 
-// The device has the beginning of a picture and keeps it for more, which does not come: whoever waits flushes it.
+// The device has the beginning of a picture and keeps it for more, which does not come. A thread that waits for the
+// picture flushes it.
 void Session::endInPart(const std::shared_ptr<Frame>& target, const std::string& why) {
     target->addDamage(Frame::forEver);
     held_ = target.get();
@@ -542,8 +543,8 @@ void Session::conceal(Lock& lock, std::list<Pending>& lost, const std::shared_pt
     waiter_.wake();
 }
 
-// Whoever waits gets the picture as it is: a second field that still comes is a job of its own, and what an undecided
-// picture should have been is decoded once more.
+// A thread that waits gets the picture as it is: a second field that still comes is a job of its own, and what an
+// undecided picture should have been is decoded once more.
 void Session::letHeldGo(Lock& lock) {
     if (pending_.back().undecided)
         return startUndecided(lock);

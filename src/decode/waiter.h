@@ -8,7 +8,7 @@
 
 namespace v4l2_request::decode {
 
-// How the threads that wait for one device wait together. Buffers are taken off the queues by whoever finds them, so
+// How the threads that wait for one device wait together. The thread that finds a buffer takes it off the queue, so
 // only that thread can know that they were there: one thread polls the device for all, without the lock; the others
 // sleep until it has looked.
 class Waiter {

@@ -8,7 +8,7 @@ namespace v4l2_request::va {
 
 namespace {
 
-// Who serves the profile.
+// The decoder that serves the profile.
 tl::expected<decode::Offer, Status> findOffer(const Driver& driver, VAProfile profile, VAEntrypoint entrypoint) {
     const auto offer = decode::findOffer(driver.decoders, profile);
     if (!offer)

@@ -169,7 +169,7 @@ public:
         context_.picture.clear();
         const std::lock_guard lock(context_.mutex);
         context_.submitting = false;
-        context_.idle.notify_all(); // under the lock: who waits may free the context
+        context_.idle.notify_all(); // under the lock: the thread that waits may free the context
     }
     Submitting(const Submitting&) = delete;
     Submitting& operator=(const Submitting&) = delete;

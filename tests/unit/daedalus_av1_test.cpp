@@ -7,10 +7,10 @@
 
 #include <gtest/gtest.h>
 
-#include "av1_global_motion.h"
-#include "av1_header.h"
-#include "av1_tiles.h"
-#include "bit_reader.h"
+#include "av1/global_motion.h"
+#include "av1/header.h"
+#include "av1/tiles.h"
+#include "core/bit_reader.h"
 
 namespace daedalus {
 namespace {

@@ -17,8 +17,8 @@
 
 #include <gtest/gtest.h>
 
-#include "dispatcher.h"
-#include "picture_decoder.h"
+#include "core/dispatcher.h"
+#include "core/picture_decoder.h"
 
 namespace daedalus::test {
 

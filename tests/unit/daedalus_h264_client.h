@@ -8,7 +8,7 @@
 
 #include "daedalus_bench.h"
 #include "daedalus_h264_stream.h"
-#include "h264_lists.h"
+#include "h264/lists.h"
 
 namespace daedalus::test {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daedalus_h264_sets.h"
 
-#include "bit_reader.h"
+#include "core/bit_reader.h"
 
 namespace daedalus::test {
 namespace {

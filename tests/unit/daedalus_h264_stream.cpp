@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "bit_reader.h"
+#include "core/bit_reader.h"
+#include "core/nal.h"
 #include "daedalus_h264_sets.h"
-#include "nal.h"
 
 namespace daedalus::test {
 namespace {

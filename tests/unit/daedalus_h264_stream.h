@@ -14,7 +14,7 @@
 
 #include <linux/v4l2-controls.h>
 
-#include "h264_slice_reader.h"
+#include "h264/slice_reader.h"
 
 namespace daedalus::test {
 

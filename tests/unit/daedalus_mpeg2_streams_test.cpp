@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "bit_reader.h"
+#include "core/bit_reader.h"
 #include "daedalus_bench.h"
 
 namespace daedalus::test {

@@ -4,18 +4,17 @@
 
 #include <gtest/gtest.h>
 
-#include <bit_writer.h> // the daemon's, not the one beside this file
-
-#include "bit_reader.h"
+#include "core/bit_reader.h"
+#include "core/bit_writer.h"
+#include "core/job.h"
+#include "core/nal.h"
+#include "core/pixels.h"
+#include "core/references.h"
 #include "daedalus_bench.h"
-#include "h264_lists.h"
-#include "h264_parameter_sets.h"
-#include "h264_slice_reader.h"
-#include "h264_slice_writer.h"
-#include "job.h"
-#include "nal.h"
-#include "pixels.h"
-#include "references.h"
+#include "h264/lists.h"
+#include "h264/parameter_sets.h"
+#include "h264/slice_reader.h"
+#include "h264/slice_writer.h"
 
 extern "C" {
 #include <libavutil/frame.h>

@@ -7,12 +7,12 @@
 
 #include <gtest/gtest.h>
 
+#include "core/decoder.h"
 #include "daedalus_bench.h"
-#include "decoder.h"
 #include "ivf.h"
-#include "vp8_header.h"
-#include "vp9_compressed_header.h"
-#include "vp9_header.h"
+#include "vp8/header.h"
+#include "vp9/compressed_header.h"
+#include "vp9/header.h"
 
 namespace daedalus::test {
 namespace {

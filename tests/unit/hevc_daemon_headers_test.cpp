@@ -6,9 +6,9 @@
 
 #include <gtest/gtest.h>
 
-#include "hevc_parameter_sets.h"
-#include "hevc_slice_reader.h"
-#include "hevc_slice_writer.h"
+#include "hevc/parameter_sets.h"
+#include "hevc/slice_reader.h"
+#include "hevc/slice_writer.h"
 
 namespace daedalus::hevc {
 namespace {

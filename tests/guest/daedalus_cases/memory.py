@@ -10,7 +10,7 @@ from case import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 class Memory(Case):
     def borrow(self, client, kind, index):
-        """A dma-buf that outlives whoever exported it."""
+        """A dma-buf that outlives its exporter."""
         fd = client.export(kind, index)
         self.addCleanup(os.close, fd)
         return fd

@@ -231,7 +231,7 @@ TEST_P(Decode, NewContextGoesOnWithSurfacesOfTheOld) {
 }
 
 TEST_P(Decode, SmallPictureInLargeSurface) {
-    // The memory has the size of the stream. Whoever asks for more must not get what lies behind it.
+    // The memory has the size of the stream. A client that asks for more must not get what lies behind it.
     Player player(display, stream());
     VASurfaceID large = VA_INVALID_SURFACE;
     ASSERT_EQ(vaCreateSurfaces(display, VA_RT_FORMAT_YUV420, 1920, 1080, &large, 1, nullptr, 0), VA_STATUS_SUCCESS);
