@@ -15,7 +15,8 @@ import tempfile
 NODE = '/dev/dri/renderD128'
 HARDWARE = ('-init_hw_device', f'drm=d:{NODE}', '-init_hw_device', 'vaapi=v@d', '-hwaccel', 'vaapi', '-hwaccel_device', 'v',
             '-hwaccel_output_format', 'vaapi')
-GSTREAMER = {'h264': ('h264parse', 'vah264dec'), 'h265': ('h265parse', 'vah265dec'), 'm2v': ('mpegvideoparse', 'vampeg2dec')}
+GSTREAMER = {'h264': 'h264parse ! vah264dec', 'hevc': 'h265parse ! vah265dec', 'mpeg2': 'mpegvideoparse ! vampeg2dec',
+             'vp8': 'ivfparse ! vavp8dec', 'vp9': 'ivfparse ! vp9parse ! vavp9dec'}
 PICTURE = 352 * 288 * 3 // 2
 
 
@@ -36,9 +37,9 @@ def ffmpeg(path, hardware):
 
 
 def gstreamer(path):
-    parser, decoder = GSTREAMER[path.rsplit('.', 1)[-1]]
+    elements = GSTREAMER[re.match(r'[a-z0-9]+', os.path.basename(path)).group()].split()
     with tempfile.NamedTemporaryFile() as raw:
-        fault, *_ = run('gst-launch-1.0', '-q', 'filesrc', f'location={path}', '!', parser, '!', decoder, '!',
+        fault, *_ = run('gst-launch-1.0', '-q', 'filesrc', f'location={path}', '!', *elements, '!',
                         'video/x-raw,format=NV12', '!', 'filesink', f'location={raw.name}')
         data = open(raw.name, 'rb').read()
     return fault, [hashlib.md5(data[at:at + PICTURE]).hexdigest() for at in range(0, len(data), PICTURE)]
@@ -73,7 +74,7 @@ def main(listed):
 
         report('FFmpeg', *ffmpeg(path, True), len(software))
         report('mpv', mpv(path))
-        if path.rsplit('.', 1)[-1] in GSTREAMER and os.environ.get('GST_VA_ALL_DRIVERS'):
+        if os.environ.get('GST_VA_ALL_DRIVERS'):
             # Behind a picture that was lost, GStreamer gives those of MPEG-2 out in another order, straight on the kernel as well.
             report('GStreamer', *gstreamer(path), in_order=sorted if path.endswith('.m2v') else list)
 

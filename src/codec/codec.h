@@ -171,6 +171,10 @@ struct Codec {
     // A slice may reach past the end of its buffer and is then cut off there: VP8, where some clients count the frame
     // tag in front of slice_data_offset as part of slice_data_size. In other codecs that is an error of the client.
     bool clampSliceData = false;
+    // A picture is coded in whole units, and a surface may have the size of what is shown of it: less than one unit
+    // smaller. Interlaced pictures have rows of two macroblocks.
+    uint32_t unitWidth = 64;
+    uint32_t unitHeight = 64;
 
     // The payload of the sequence control for pictures of this size and depth, where no stream has said more yet: a
     // device may give its CAPTURE format only when it knows the depth. Null for a codec that has 8 bits only.

@@ -427,6 +427,8 @@ constinit const Codec h264Codec{
     .iqMatrixSize = sizeof(VAIQMatrixBufferH264),
     .sliceSize = sizeof(VASliceParameterBufferH264),
     .probabilitySize = 0,
+    .unitWidth = 16,
+    .unitHeight = 32,
     .anySequence = anySequence,
     .build = build,
 };

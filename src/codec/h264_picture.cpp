@@ -52,9 +52,6 @@ Result<void> checkPicture(const PictureInput& input, const VAPictureParameterBuf
     const uint32_t height = (picture.picture_height_in_mbs_minus1 + 1u) * 16u;
     if (width > 65536 || height > 65536)
         return fail(ErrorKind::InvalidParameter, "H.264: the picture is larger than 65536 pixels");
-    // The device's buffers have the size of the context: nothing larger may ever be decoded into them.
-    if (!fitsContext(input, width, height))
-        return fail(ErrorKind::InvalidParameter, "H.264: the picture is larger than its context");
     if (!sequence.frame_mbs_only_flag && picture.picture_height_in_mbs_minus1 % 2 == 0)
         return fail(ErrorKind::InvalidParameter, "H.264: an odd number of macroblock rows cannot be interlaced");
     if (sequence.chroma_format_idc > 1)

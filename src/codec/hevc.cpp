@@ -13,6 +13,7 @@
 #include "codec/codecs.h"
 #include "codec/control_ids.h"
 #include "codec/hevc_references.h"
+#include "codec/hevc_slice_params.h"
 #include "codec/hevc_sps_sets.h"
 #include "codec/parameters.h"
 
@@ -206,24 +207,6 @@ v4l2_ctrl_hevc_decode_params fillDecodeParams(const Picture& picture, const Dpb&
     return params;
 }
 
-v4l2_hevc_pred_weight_table fillPredWeights(const HevcSliceHeader& header) {
-    const auto& [l0, l1] = header.weights.lists;
-    v4l2_hevc_pred_weight_table table{};
-    std::ranges::copy(l0.deltaLumaWeight, table.delta_luma_weight_l0);
-    std::ranges::copy(l0.lumaOffset, table.luma_offset_l0);
-    std::ranges::copy(l1.deltaLumaWeight, table.delta_luma_weight_l1);
-    std::ranges::copy(l1.lumaOffset, table.luma_offset_l1);
-    for (size_t i = 0; i < bitstream::hevcMaxActiveReferences; ++i) {
-        std::ranges::copy(l0.deltaChromaWeight[i], table.delta_chroma_weight_l0[i]);
-        std::ranges::copy(l0.chromaOffset[i], table.chroma_offset_l0[i]);
-        std::ranges::copy(l1.deltaChromaWeight[i], table.delta_chroma_weight_l1[i]);
-        std::ranges::copy(l1.chromaOffset[i], table.chroma_offset_l1[i]);
-    }
-    table.luma_log2_weight_denom = header.weights.lumaLog2Denom;
-    table.delta_chroma_log2_weight_denom = header.weights.deltaChromaLog2Denom;
-    return table;
-}
-
 // A hole among the active entries, which only a damaged stream has, repeats the entry before it: drivers look up every
 // active entry.
 void fillReferenceList(std::span<uint8_t, V4L2_HEVC_DPB_ENTRIES_NUM_MAX> list, std::span<const uint8_t, 15> sent,
@@ -238,52 +221,13 @@ void fillReferenceList(std::span<uint8_t, V4L2_HEVC_DPB_ENTRIES_NUM_MAX> list, s
     }
 }
 
-uint64_t sliceFlags(const HevcSliceHeader& header) {
-    return (header.saoLuma ? V4L2_HEVC_SLICE_PARAMS_FLAG_SLICE_SAO_LUMA : 0) |
-           (header.saoChroma ? V4L2_HEVC_SLICE_PARAMS_FLAG_SLICE_SAO_CHROMA : 0) |
-           (header.temporalMvpEnabled ? V4L2_HEVC_SLICE_PARAMS_FLAG_SLICE_TEMPORAL_MVP_ENABLED : 0) |
-           (header.mvdL1Zero ? V4L2_HEVC_SLICE_PARAMS_FLAG_MVD_L1_ZERO : 0) |
-           (header.cabacInit ? V4L2_HEVC_SLICE_PARAMS_FLAG_CABAC_INIT : 0) |
-           (header.collocatedFromL0 ? V4L2_HEVC_SLICE_PARAMS_FLAG_COLLOCATED_FROM_L0 : 0) |
-           (header.deblockingFilterDisabled ? V4L2_HEVC_SLICE_PARAMS_FLAG_SLICE_DEBLOCKING_FILTER_DISABLED : 0) |
-           (header.loopFilterAcrossSlicesEnabled ? V4L2_HEVC_SLICE_PARAMS_FLAG_SLICE_LOOP_FILTER_ACROSS_SLICES_ENABLED
-                                                 : 0) |
-           (header.dependentSliceSegment ? V4L2_HEVC_SLICE_PARAMS_FLAG_DEPENDENT_SLICE_SEGMENT : 0);
-}
-
-// bit_size and data_byte_offset count from the slice's own first byte, start code and emulation prevention bytes
-// included: they are places in the OUTPUT buffer.
 v4l2_ctrl_hevc_slice_params fillSliceParams(const Picture& picture, const ParsedSlice& slice, size_t startCodeSize,
                                             const Dpb& dpb) {
-    const HevcSliceHeader& header = slice.header;
-    const auto minus1 = [](uint8_t count) { return static_cast<uint8_t>(count > 0 ? count - 1 : 0); };
-    v4l2_ctrl_hevc_slice_params params{
-        .bit_size = static_cast<uint32_t>((startCodeSize + slice.data.size()) * 8),
-        .data_byte_offset = static_cast<uint32_t>(startCodeSize + header.rawByteSize),
-        .num_entry_point_offsets = static_cast<uint32_t>(header.entryPointOffsets.size()),
-        .nal_unit_type = header.nalUnitType,
-        .nuh_temporal_id_plus1 = header.temporalIdPlus1,
-        .slice_type = static_cast<uint8_t>(header.type),
-        .colour_plane_id = header.colourPlaneId,
-        .slice_pic_order_cnt = picture.parameters.CurrPic.pic_order_cnt,
-        .num_ref_idx_l0_active_minus1 = minus1(header.numRefIdxActive[0]),
-        .num_ref_idx_l1_active_minus1 = minus1(header.numRefIdxActive[1]),
-        .collocated_ref_idx = header.collocatedRefIdx,
-        .five_minus_max_num_merge_cand = header.fiveMinusMaxNumMergeCand,
-        .slice_qp_delta = header.qpDelta,
-        .slice_cb_qp_offset = header.cbQpOffset,
-        .slice_cr_qp_offset = header.crQpOffset,
-        .slice_beta_offset_div2 = header.betaOffsetDiv2,
-        .slice_tc_offset_div2 = header.tcOffsetDiv2,
-        .pic_struct = hevc::picStruct(picture.parameters.CurrPic),
-        .slice_segment_addr = header.segmentAddress,
-        .short_term_ref_pic_set_size = static_cast<uint16_t>(header.shortTermSet.bitSize),
-        .long_term_ref_pic_set_size = static_cast<uint16_t>(header.longTermSetBitSize),
-        .pred_weight_table = fillPredWeights(header),
-        .flags = sliceFlags(header),
-    };
-    fillReferenceList(params.ref_idx_l0, slice.parameters.RefPicList[0], header.numRefIdxActive[0], dpb);
-    fillReferenceList(params.ref_idx_l1, slice.parameters.RefPicList[1], header.numRefIdxActive[1], dpb);
+    const VAPictureHEVC& current = picture.parameters.CurrPic;
+    auto params = hevc::sliceParams(slice.header, startCodeSize + slice.data.size(), startCodeSize,
+                                    current.pic_order_cnt, hevc::picStruct(current));
+    fillReferenceList(params.ref_idx_l0, slice.parameters.RefPicList[0], slice.header.numRefIdxActive[0], dpb);
+    fillReferenceList(params.ref_idx_l1, slice.parameters.RefPicList[1], slice.header.numRefIdxActive[1], dpb);
     return params;
 }
 

@@ -55,7 +55,7 @@ Result<void> checkFormat(const PictureInput& input, const VAPictureParameterBuff
 }
 
 // 7.4.3.2.1
-Result<void> checkSequence(const PictureInput& input, const VAPictureParameterBufferHEVC& picture) {
+Result<void> checkSequence(const VAPictureParameterBufferHEVC& picture) {
     const unsigned minCbLog2 = picture.log2_min_luma_coding_block_size_minus3 + 3u;
     const unsigned minTbLog2 = picture.log2_min_transform_block_size_minus2 + 2u;
     const unsigned maxTbLog2 = minTbLog2 + picture.log2_diff_max_min_transform_block_size;
@@ -70,10 +70,6 @@ Result<void> checkSequence(const PictureInput& input, const VAPictureParameterBu
     const uint32_t minCbMask = (1u << minCbLog2) - 1u;
     if (width == 0 || height == 0 || (width & minCbMask) != 0 || (height & minCbMask) != 0)
         return fail(ErrorKind::InvalidParameter, "HEVC: the picture is not a multiple of the smallest coding block");
-    // The device's buffers have the size of the context: nothing larger may ever be decoded into them.
-    const auto aligned = [=](uint64_t size) { return (size + minCbMask) & ~uint64_t{minCbMask}; };
-    if (!fitsContext(input, width, height) && (width > aligned(input.width) || height > aligned(input.height)))
-        return fail(ErrorKind::InvalidParameter, "HEVC: the picture is larger than its context");
     if (picture.pic_fields.bits.pcm_enabled_flag) {
         const unsigned minPcmLog2 = picture.log2_min_pcm_luma_coding_block_size_minus3 + 3u;
         const unsigned maxPcmLog2 = minPcmLog2 + picture.log2_diff_max_min_pcm_luma_coding_block_size;
@@ -109,7 +105,7 @@ Result<void> checkPictureParameterSet(const VAPictureParameterBufferHEVC& pictur
 Result<void> checkPicture(const PictureInput& input, const VAPictureParameterBufferHEVC& picture) {
     if (auto checked = checkFormat(input, picture); !checked)
         return checked;
-    if (auto checked = checkSequence(input, picture); !checked)
+    if (auto checked = checkSequence(picture); !checked)
         return checked;
     if (auto checked = checkPictureParameterSet(picture); !checked)
         return checked;

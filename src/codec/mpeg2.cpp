@@ -285,7 +285,7 @@ Result<v4l2_ctrl_mpeg2_quantisation> fillQuantisation(const Mpeg2State& state, i
     const bool unused = codingType == V4L2_MPEG2_PIC_CODING_TYPE_I && forbidden(state.nonIntra);
     const Matrix nonIntra = unused ? defaultNonIntraMatrix() : state.nonIntra;
     if (forbidden(state.intra) || forbidden(nonIntra))
-        return fail(ErrorKind::InvalidParameter, "MPEG-2: a quantiser matrix has a value of 0");
+        return fail(ErrorKind::Decoding, "MPEG-2: a quantiser matrix has a value of 0");
     v4l2_ctrl_mpeg2_quantisation quantisation{};
     std::ranges::copy(state.intra, quantisation.intra_quantiser_matrix);
     std::ranges::copy(nonIntra, quantisation.non_intra_quantiser_matrix);
@@ -294,19 +294,16 @@ Result<v4l2_ctrl_mpeg2_quantisation> fillQuantisation(const Mpeg2State& state, i
     return quantisation;
 }
 
-Result<void> checkPicture(const PictureInput& input, const VAPictureParameterBufferMPEG2& picture) {
+Result<void> checkPicture(const VAPictureParameterBufferMPEG2& picture) {
     if (picture.horizontal_size == 0 || picture.vertical_size == 0)
         return fail(ErrorKind::InvalidParameter, "MPEG-2: the picture has no size");
-    // The device's buffers have the size of the context: nothing larger may ever be decoded into them.
-    if (!fitsContext(input, picture.horizontal_size, picture.vertical_size))
-        return fail(ErrorKind::InvalidParameter, "MPEG-2: the picture is larger than its context");
     if (picture.picture_coding_extension.bits.picture_structure == 0) // table 6-14: reserved
-        return fail(ErrorKind::InvalidParameter, "MPEG-2: picture_structure is reserved");
+        return fail(ErrorKind::Decoding, "MPEG-2: picture_structure is reserved");
     if (picture.picture_coding_type == V4L2_MPEG2_PIC_CODING_TYPE_D)
         return fail(ErrorKind::Unsupported, "MPEG-2: D pictures exist in MPEG-1 only");
     if (picture.picture_coding_type < V4L2_MPEG2_PIC_CODING_TYPE_I ||
         picture.picture_coding_type > V4L2_MPEG2_PIC_CODING_TYPE_B)
-        return fail(ErrorKind::InvalidParameter, "MPEG-2: picture_coding_type is forbidden or reserved");
+        return fail(ErrorKind::Decoding, "MPEG-2: picture_coding_type is forbidden or reserved");
     return {};
 }
 
@@ -317,7 +314,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (!input.iqMatrix.empty() && input.iqMatrix.size() < sizeof(VAIQMatrixBufferMPEG2))
         return fail(ErrorKind::InvalidParameter, "MPEG-2: the quantisation matrix buffer is too short");
     const auto picture = readParameters<VAPictureParameterBufferMPEG2>(input.picture);
-    if (auto checked = checkPicture(input, picture); !checked)
+    if (auto checked = checkPicture(picture); !checked)
         return tl::unexpected(checked.error());
 
     const auto slices = readSlices(input, picture);
@@ -386,6 +383,8 @@ constinit const Codec mpeg2Codec{
     .iqMatrixSize = sizeof(VAIQMatrixBufferMPEG2),
     .sliceSize = sizeof(VASliceParameterBufferMPEG2),
     .probabilitySize = 0,
+    .unitWidth = 16,
+    .unitHeight = 32,
     .build = build,
 };
 

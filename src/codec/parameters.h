@@ -53,11 +53,4 @@ inline Error damagedPicture(Error fault) {
     return fault;
 }
 
-// Whether a picture, in whole macroblocks, fits the buffers of its context. A context may have the display size, and
-// the height of interlaced pictures is a multiple of two macroblocks.
-inline bool fitsContext(const PictureInput& input, uint32_t width, uint32_t height) {
-    const auto align = [](uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; };
-    return align(width, 16) <= align(input.width, 16) && align(height, 16) <= align(input.height, 32);
-}
-
 } // namespace v4l2_request::codec

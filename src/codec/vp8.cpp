@@ -94,19 +94,17 @@ bool agrees(const VAPictureParameterBufferVP8& picture, const Vp8FrameHeader& he
            header.loopFilterAdjust == (fields.loop_filter_adj_enable != 0);
 }
 
-Result<void> checkSizes(const PictureInput& input, const Frame& frame) {
+Result<void> checkSizes(const Frame& frame) {
     const auto& [picture, slice, quantization, probabilities, tag, tagBytes, data, header] = frame;
     constexpr uint32_t maxSide = (1 << 14) - 1;
     if (picture.frame_width == 0 || picture.frame_height == 0 || picture.frame_width > maxSide ||
         picture.frame_height > maxSide)
         return fail(ErrorKind::InvalidParameter, "VP8: the frame has a size that no frame can have");
-    if (!fitsContext(input, picture.frame_width, picture.frame_height))
-        return fail(ErrorKind::InvalidParameter, "VP8: the frame is larger than its context");
     if (picture.pic_fields.bits.version > 3) // 9.1
         return fail(ErrorKind::Unsupported, "VP8: versions above 3 are reserved");
     if (slice.macroblock_offset > data.size() * 8 || slice.partition_size[0] > data.size() ||
         firstPartSize(slice) > data.size())
-        return fail(ErrorKind::InvalidParameter, "VP8: the first partition is larger than the slice data");
+        return fail(ErrorKind::Decoding, "VP8: the first partition is larger than the slice data");
     return {};
 }
 
@@ -126,14 +124,14 @@ Result<Frame> takeFrame(const PictureInput& input, const Vp8State& state) {
                 .data = input.slices[0].data};
     if (!input.iqMatrix.empty())
         frame.quantization = readParameters<VAIQMatrixBufferVP8>(input.iqMatrix);
-    if (auto checked = checkSizes(input, frame); !checked)
+    if (auto checked = checkSizes(frame); !checked)
         return tl::unexpected(checked.error());
     findTag(input.slices[0], frame, state);
     auto header = bitstream::parseVp8FrameHeader(frame.data.first(frame.tag.firstPartSize), frame.keyFrame());
     if (!header)
-        return tl::unexpected(header.error());
+        return tl::unexpected(damagedPicture(header.error()));
     if (!agrees(frame.picture, *header))
-        return fail(ErrorKind::InvalidParameter, "VP8: the slice data does not begin with the header of this frame");
+        return fail(ErrorKind::Decoding, "VP8: the slice data does not begin with the header of this frame");
     frame.header = *header;
     return frame;
 }
@@ -224,12 +222,12 @@ Result<void> fillPartitions(const Frame& frame, v4l2_ctrl_vp8_frame& control) {
     const size_t count = frame.header.dctPartitions;
     const Bytes rest = frame.data.subspan(frame.tag.firstPartSize);
     if (rest.size() < 3 * (count - 1))
-        return fail(ErrorKind::InvalidParameter, "VP8: the slice data ends before the sizes of the partitions");
+        return fail(ErrorKind::Decoding, "VP8: the slice data ends before the sizes of the partitions");
     size_t left = rest.size() - 3 * (count - 1);
     for (size_t i = 0; i < count; ++i) {
         const size_t size = i + 1 == count ? left : rest[3 * i] | rest[3 * i + 1] << 8 | rest[3 * i + 2] << 16;
         if (size > left)
-            return fail(ErrorKind::InvalidParameter, "VP8: a partition is larger than the slice data");
+            return fail(ErrorKind::Decoding, "VP8: a partition is larger than the slice data");
         control.dct_part_sizes[i] = static_cast<uint32_t>(size);
         left -= size;
     }
@@ -342,6 +340,8 @@ constinit const Codec vp8Codec{
     .sliceSize = sizeof(VASliceParameterBufferVP8),
     .probabilitySize = sizeof(VAProbabilityDataBufferVP8),
     .clampSliceData = true,
+    .unitWidth = 16,
+    .unitHeight = 16,
     .build = build,
 };
 

@@ -379,6 +379,11 @@ void Session::drain() {
     }
 }
 
+void Session::damage(Frame& frame) {
+    const Guard guard(*this);
+    frame.addDamage(Frame::forEver);
+}
+
 void Session::waitForProgress(Lock& lock, os::Deadline deadline) {
     if (pending_.empty()) { // pictures are being concealed, or a request ends after its buffers
         waiter_.sleep(lock, deadline.earlier(os::Deadline::after(std::chrono::milliseconds(1))));

@@ -85,6 +85,8 @@ public:
     void reap(const Frame& frame);
     // Waits for every picture.
     void drain();
+    // Less of the picture was submitted than there should be.
+    void damage(Frame& frame);
 
     // Whether the device still finds the picture as a reference.
     bool holds(const std::shared_ptr<Frame>& frame);

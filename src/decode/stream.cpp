@@ -13,24 +13,27 @@ constexpr uint64_t timestampOf(uint64_t frame) {
     return frame * 1000;
 }
 
-// Whether the surface has room for all that such a stream shows, which can be less than what is coded by a part of a
-// coding unit, and whether memory that its client keeps can take it: as the device writes it, or as a copy.
-Result<void> checkRoom(const Surface& surface, const StreamFormat& stream, const Layout& layout) {
-    constexpr uint32_t largestUnit = 64;
-    const bool roomy = surface.width() + largestUnit > stream.width && surface.height() + largestUnit > stream.height;
+// Whether the surface has room for all that such a picture shows. Asked before anything is made for it.
+Result<void> checkSize(const Surface& surface, const codec::Codec& codec, const codec::Submission& submission) {
+    if (uint64_t{surface.width()} + codec.unitWidth > submission.codedWidth &&
+        uint64_t{surface.height()} + codec.unitHeight > submission.codedHeight)
+        return {};
+    return fail(ErrorKind::Unsupported, strprintf("pictures of %ux%u in a surface of %ux%u", submission.codedWidth,
+                                                  submission.codedHeight, surface.width(), surface.height()));
+}
+
+// Whether memory that the surface's client keeps can take pictures of this layout: as the device writes them, or as a
+// copy.
+Result<void> checkMemory(const Surface& surface, const Layout& layout) {
     const auto memory = surface.promisedMemory();
-    if (!memory && roomy)
+    if (!memory || memory->layout().serves(layout) ||
+        (memory->layout().format->linear() && memory->layout().format->va == layout.format->va))
         return {};
-    if (!memory)
-        return fail(ErrorKind::Unsupported, strprintf("pictures of %ux%u in a surface of %ux%u", stream.width,
-                                                      stream.height, surface.width(), surface.height()));
     const Layout& has = memory->layout();
-    if (has.serves(layout) || (has.format->linear() && has.format->va == layout.format->va && roomy))
-        return {};
     return fail(ErrorKind::Unsupported,
                 strprintf("the surface's memory, %s laid out for %ux%u with %u bytes per row, cannot take pictures of "
                           "%ux%u here",
-                          has.format->name, has.width, has.height, has.pitches[0], stream.width, stream.height));
+                          has.format->name, has.width, has.height, has.pitches[0], layout.width, layout.height));
 }
 
 // Whether it is the picture that failed, and not what the client asks for: then the stream goes on.
@@ -161,6 +164,10 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
             return tl::unexpected(std::move(memory).error());
         frame = std::make_shared<Frame>(*memory, session, name);
     }
+    // A field that stays alone: nobody has written the other half of its frame.
+    if (const auto alone = firstField_.lock(); alone && alone != frame)
+        if (const auto its = alone->session())
+            its->damage(*alone);
     Work work{.target = frame,
               .jobs = submission->jobs,
               .references = std::move(refersTo),
@@ -202,13 +209,15 @@ bool Stream::continues(const codec::PictureInput& picture, const SurfaceLookup& 
 // out otherwise, unless pictures of this session may still be referred to. Then a new file handle is the simplest way
 // to get new buffers on both queues, and one that no driver gets wrong.
 Result<void> Stream::openSession(const codec::Submission& submission, const Surface& shown) {
+    if (auto fits = checkSize(shown, *decoder_.codec, submission); !fits)
+        return fits;
     const auto old = session();
     const auto promised = shown.promisedMemory();
     const bool sameSize = old && !old->dead() && old->wanted().width == submission.codedWidth &&
                           old->wanted().height == submission.codedHeight &&
                           old->wanted().bitDepth == submission.bitDepth;
     if (sameSize && (!promised || promised->layout().serves(old->layout()) || old->holdsPictures()))
-        return checkRoom(shown, old->wanted(), old->layout());
+        return checkMemory(shown, old->layout());
 
     StreamFormat wanted{.width = submission.codedWidth,
                         .height = submission.codedHeight,
@@ -227,7 +236,7 @@ Result<void> Stream::openSession(const codec::Submission& submission, const Surf
     auto opened = Session::open(decoder_, wanted, submission.jobs.front().bitstream.size(), log_);
     if (!opened)
         return tl::unexpected(std::move(opened).error());
-    if (auto room = checkRoom(shown, wanted, (*opened)->layout()); !room)
+    if (auto room = checkMemory(shown, (*opened)->layout()); !room)
         return room;
     setSession(std::move(*opened));
     return {};

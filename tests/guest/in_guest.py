@@ -31,7 +31,7 @@ class InTheGuest(unittest.TestCase):
         for program in (DRIVER, *cls.copied):
             shutil.copy(program, cls.folder)
 
-    def guest(self, device, *command, kind='--device', options=(), env=(), timeout=300):
+    def guest(self, device, *command, kind='--device', options=(), env=(), timeout=1800):
         """Runs the command on the device, or on the board (kind '--board')."""
         if device == 'daedalus':
             if not os.path.exists(os.path.join(DAEDALUS, 'kernel/daedalus_v4l2.ko')):

@@ -6,7 +6,7 @@
 
 #include "record/pixels.h"
 #include "tools/replay/comparison_picture.h"
-#include "tools/replay/entry_points.h"
+#include "tools/replay/hevc_slices.h"
 
 namespace v4l2_request::tools {
 
@@ -108,13 +108,10 @@ codec::Job Player::makeJob(const record::Job& from, const decode::Decoder& decod
             print(strprintf("job %zu has more controls than any codec", result_.jobs));
     }
     job.bitstream.append(from.bitstream);
-#ifdef V4L2_CID_STATELESS_HEVC_ENTRY_POINT_OFFSETS
-    constexpr uint32_t entryPoints = V4L2_CID_STATELESS_HEVC_ENTRY_POINT_OFFSETS;
-    if (decoder.codec->fourcc == V4L2_PIX_FMT_HEVC_SLICE && decoder.controls.has(entryPoints) &&
-        job.controls.find(entryPoints).empty())
-        if (const auto made = entryPointsOf(from))
-            (void)job.controls.addBytes(entryPoints, std::as_bytes(std::span(made->payload)));
-#endif
+    if (decoder.codec->fourcc == V4L2_PIX_FMT_HEVC_SLICE)
+        for (const record::Control& made : readHevcSlices(from))
+            if (decoder.controls.has(made.id) && job.controls.find(made.id).empty())
+                (void)job.controls.addBytes(made.id, std::as_bytes(std::span(made.payload)));
     result_.jobs++;
     return job;
 }

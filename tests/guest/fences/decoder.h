@@ -37,6 +37,7 @@ public:
     bool claimsFences() const { return claimsFences_; }
     bool holds() const { return holds_; }
     unsigned planes() const { return planes_; }
+    uint32_t pictureBytes() const { return captureSize_[0]; } // of the first plane
 
     // A new dma-buf of a CAPTURE buffer of our own.
     Fd exportBuffer(unsigned index, unsigned plane = 0) const;

@@ -72,7 +72,7 @@ uint32_t Display::property(uint32_t object, uint32_t type, const char* name) {
 
 // The CRTC, its primary plane, the connector that is no writeback, and a framebuffer of our own of the mode's size.
 void Display::findPipeline() {
-    uint32_t crtcs[8], connectors[8], planes[16];
+    uint32_t crtcs[8] = {}, connectors[8] = {}, planes[16] = {};
     drm_mode_card_res resources{};
     resources.count_crtcs = resources.count_connectors = 8;
     resources.crtc_id_ptr = address(crtcs);
@@ -109,8 +109,8 @@ void Display::findPipeline() {
     mustIoctl(fd_.get(), DRM_IOCTL_MODE_GETPLANERESOURCES, &all, "DRM_IOCTL_MODE_GETPLANERESOURCES");
     for (uint32_t i = 0; i < all.count_planes && !plane_; i++) {
         drm_mode_obj_get_properties query{};
-        uint32_t ids[64];
-        uint64_t values[64];
+        uint32_t ids[64] = {};
+        uint64_t values[64] = {};
         query.obj_id = planes[i];
         query.obj_type = DRM_MODE_OBJECT_PLANE;
         query.count_props = 64;

@@ -8,6 +8,7 @@
 #include <drm.h>
 #include <fcntl.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
 #include <linux/sync_file.h>
 #include <poll.h>
 
@@ -71,6 +72,16 @@ FenceState stateOf(int syncFile) {
 
 FenceState stateOfBuffer(int dmaBuf, Access access) {
     return stateOf(exportSyncFile(dmaBuf, access).get());
+}
+
+Fd allocate(size_t bytes) {
+    const Fd heap(::open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC));
+    check(heap.get() >= 0, "there is no dma-heap");
+    dma_heap_allocation_data request{};
+    request.len = bytes;
+    request.fd_flags = O_RDWR | O_CLOEXEC;
+    mustIoctl(heap.get(), DMA_HEAP_IOCTL_ALLOC, &request, "DMA_HEAP_IOCTL_ALLOC");
+    return Fd(static_cast<int>(request.fd));
 }
 
 bool waitReadable(int fd, int timeoutMs) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "system.h"
@@ -23,6 +24,9 @@ void importSyncFile(int dmaBuf, int syncFile, Access access);
 
 FenceState stateOf(int syncFile);
 FenceState stateOfBuffer(int dmaBuf, Access access = Access::Read);
+
+// Memory of the dma-heap that every kernel has.
+Fd allocate(size_t bytes);
 
 // Waits for the sync_file (or dma-buf) to be readable. False: it was not, in that time.
 bool waitReadable(int fd, int timeoutMs);

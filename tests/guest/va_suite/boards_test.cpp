@@ -72,6 +72,25 @@ TEST_F(Boards, ADamagedFieldDamagesItsFrame) {
     }
 }
 
+TEST_F(Boards, AFieldThatStaysAloneLeavesItsFrameDamaged) {
+    const Stream& stream = streamOf(Codec::Mpeg2);
+    if (!display.offers(stream.profile))
+        GTEST_SKIP() << "the board has no MPEG-2";
+    for (const bool alone : {false, true}) {
+        Player player(display, stream);
+        EXPECT_TRUE(player.submit(player.surface(0), field(stream, player, false)).ok());
+        if (!alone) {
+            EXPECT_TRUE(player.submit(player.surface(0), field(stream, player, true)).ok());
+        }
+        EXPECT_TRUE(player.submit(player.surface(1), field(stream, player, false)).ok());
+        EXPECT_TRUE(player.submit(player.surface(1), field(stream, player, true)).ok());
+        EXPECT_EQ(vaSyncSurface(display, player.surface(0)), VA_STATUS_SUCCESS);
+        EXPECT_EQ(vaSyncSurface(display, player.surface(1)), VA_STATUS_SUCCESS);
+        EXPECT_EQ(isDamaged(display, player.surface(0)), alone);
+        EXPECT_FALSE(isDamaged(display, player.surface(1)));
+    }
+}
+
 TEST_F(Boards, TheSizeOfASequenceIsNotThatOfItsContext) {
     const Stream& stream = streamOf(Codec::Mpeg2);
     if (!display.offers(stream.profile))

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
-#include "tools/replay/entry_points.h"
+#include "tools/replay/hevc_slices.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
+#include <span>
 
 #include "bitstream/hevc_slice_header.h"
 #include "codec/control_ids.h"
+#include "codec/hevc_slice_params.h"
 
 namespace v4l2_request::tools {
 
@@ -15,6 +18,8 @@ namespace v4l2_request::tools {
 namespace {
 
 using bitstream::HevcSliceContext;
+
+constexpr std::array<uint8_t, 3> startCode = {0, 0, 1};
 
 template <typename Payload>
 Payload payloadOf(const record::Blob& bytes, size_t index = 0) {
@@ -77,40 +82,86 @@ HevcSliceContext contextOf(const record::Job& job) {
     };
 }
 
+// From each start code to the next: within a NAL unit there is none (7.4.2).
+std::vector<std::span<const uint8_t>> splitSlices(std::span<const uint8_t> bytes) {
+    std::vector<std::span<const uint8_t>> slices;
+    const auto find = [&](size_t from) {
+        return static_cast<size_t>(
+            std::search(bytes.begin() + static_cast<ptrdiff_t>(from), bytes.end(), startCode.begin(), startCode.end()) -
+            bytes.begin());
+    };
+    if (find(0) != 0)
+        return slices;
+    for (size_t at = 0; at < bytes.size();) {
+        const size_t next = find(at + startCode.size());
+        slices.push_back(bytes.subspan(at, next - at));
+        at = next;
+    }
+    return slices;
+}
+
+// 8.3.4: the pictures that may be referred to, again and again, and of these the ones that the header names.
+void fillReferenceList(std::span<uint8_t, V4L2_HEVC_DPB_ENTRIES_NUM_MAX> list, unsigned which,
+                       const bitstream::HevcSliceHeader& header, const v4l2_ctrl_hevc_decode_params& params) {
+    constexpr uint8_t noPicture = 0xff;
+    std::ranges::fill(list, noPicture);
+    const auto part = [](const uint8_t(&set)[V4L2_HEVC_DPB_ENTRIES_NUM_MAX], size_t count) {
+        return std::span(set).first(std::min(count, std::size(set)));
+    };
+    const auto before = part(params.poc_st_curr_before, params.num_poc_st_curr_before);
+    const auto after = part(params.poc_st_curr_after, params.num_poc_st_curr_after);
+    const auto longTerm = part(params.poc_lt_curr, params.num_poc_lt_curr);
+    std::vector<uint8_t> candidates;
+    for (const auto& set : {which ? after : before, which ? before : after, longTerm})
+        candidates.insert(candidates.end(), set.begin(), set.end());
+    if (candidates.empty())
+        return;
+    const auto& modification = header.listModification[which];
+    const size_t active = std::min<size_t>(header.numRefIdxActive[which], modification.entries.size());
+    for (size_t i = 0; i < active; i++)
+        list[i] = candidates[(modification.present ? modification.entries[i] : i) % candidates.size()];
+}
+
+template <typename Payload>
+void append(record::Control& control, const Payload& payload) {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(&payload);
+    control.payload.insert(control.payload.end(), bytes, bytes + sizeof(payload));
+}
+
 } // namespace
 
-std::optional<record::Control> entryPointsOf(const record::Job& job) {
-    const record::Blob& slices = find(job, V4L2_CID_STATELESS_HEVC_SLICE_PARAMS);
+std::vector<record::Control> readHevcSlices(const record::Job& job) {
     const HevcSliceContext context = contextOf(job);
-    std::span<const uint8_t> rest(job.bitstream);
+    const auto decode = payloadOf<v4l2_ctrl_hevc_decode_params>(find(job, V4L2_CID_STATELESS_HEVC_DECODE_PARAMS));
     std::optional<bitstream::HevcSliceHeader> independent;
-    record::Control control{.id = V4L2_CID_STATELESS_HEVC_ENTRY_POINT_OFFSETS, .payload = {}};
-    for (size_t i = 0; (i + 1) * sizeof(v4l2_ctrl_hevc_slice_params) <= slices.size(); i++) {
-        const size_t size = payloadOf<v4l2_ctrl_hevc_slice_params>(slices, i).bit_size / 8;
-        if (size > rest.size())
-            return std::nullopt;
-        constexpr std::array<uint8_t, 3> startCode = {0, 0, 1};
-        auto nal = rest.first(size);
-        if (nal.size() > startCode.size() && std::equal(startCode.begin(), startCode.end(), nal.begin()))
-            nal = nal.subspan(startCode.size());
-        auto header = bitstream::parseHevcSliceHeader(nal, context, independent ? &*independent : nullptr);
+    record::Control slices{.id = V4L2_CID_STATELESS_HEVC_SLICE_PARAMS, .payload = {}};
+    record::Control entryPoints{.id = V4L2_CID_STATELESS_HEVC_ENTRY_POINT_OFFSETS, .payload = {}};
+    for (const auto slice : splitSlices(job.bitstream)) {
+        auto header = bitstream::parseHevcSliceHeader(slice.subspan(startCode.size()), context,
+                                                      independent ? &*independent : nullptr);
         if (!header)
-            return std::nullopt;
-        for (const uint32_t offset : header->entryPointOffsets) {
-            const auto* bytes = reinterpret_cast<const uint8_t*>(&offset);
-            control.payload.insert(control.payload.end(), bytes, bytes + sizeof(offset));
-        }
+            return {};
+        auto params = codec::hevc::sliceParams(*header, slice.size(), startCode.size(), decode.pic_order_cnt_val,
+                                               V4L2_HEVC_SEI_PIC_STRUCT_FRAME);
+        fillReferenceList(params.ref_idx_l0, 0, *header, decode);
+        fillReferenceList(params.ref_idx_l1, 1, *header, decode);
+        append(slices, params);
+        for (const uint32_t offset : header->entryPointOffsets)
+            append(entryPoints, offset);
         if (!header->dependentSliceSegment)
             independent = std::move(*header);
-        rest = rest.subspan(size);
     }
-    return control.payload.empty() ? std::nullopt : std::optional(std::move(control));
+    std::vector<record::Control> controls;
+    for (record::Control* control : {&slices, &entryPoints})
+        if (!control->payload.empty())
+            controls.push_back(std::move(*control));
+    return controls;
 }
 
 #else
 
-std::optional<record::Control> entryPointsOf(const record::Job&) {
-    return std::nullopt;
+std::vector<record::Control> readHevcSlices(const record::Job&) {
+    return {};
 }
 
 #endif
