@@ -173,6 +173,10 @@ struct Codec {
     // A slice may reach past the end of its buffer and is then cut off there: VP8, where some clients count the frame
     // tag in front of slice_data_offset as part of slice_data_size. In other codecs that is an error of the client.
     bool clampSliceData = false;
+    // Decoders of this codec leave out a picture whose data turn out to be damaged while it is decoded, and keep the
+    // references as they were; what follows is then predicted from other pictures than a client would name that takes
+    // it for decoded. So its client is told at once.
+    bool leavesOut = false;
     // A picture is coded in whole units, and a surface may have the size of what is shown of it: less than one unit
     // smaller. Interlaced pictures have rows of two macroblocks.
     uint32_t unitWidth = 64;

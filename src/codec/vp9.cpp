@@ -342,6 +342,7 @@ constinit const Codec vp9Codec{
     .iqMatrixSize = 0,
     .sliceSize = sizeof(VASliceParameterBufferVP9),
     .probabilitySize = 0,
+    .leavesOut = true,
     .anySequence = anySequence,
     .build = build,
 };

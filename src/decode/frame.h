@@ -32,12 +32,16 @@ public:
     bool pending() const { return jobs_.load(std::memory_order_acquire) != 0; }
     uint32_t damage() const { return damage_.load(std::memory_order_relaxed); }
     bool damaged() const { return damage() != undamaged; }
+    // The device reported an error, though nothing that the picture is predicted from is missing: its own data could not
+    // be decoded.
+    bool undecodable() const { return undecodable_.load(std::memory_order_relaxed); }
 
     // A picture is begun once, the second field of a frame once more; each begin() is followed by one end().
     void begin() { jobs_.fetch_add(1, std::memory_order_relaxed); }
     void end() { jobs_.fetch_sub(1, std::memory_order_release); }
     // Adds to the damage that it has: a second field does not mend the first.
     void addDamage(uint32_t damage) { damage_.store(std::max(this->damage(), damage), std::memory_order_relaxed); }
+    void setUndecodable() { undecodable_.store(true, std::memory_order_relaxed); }
     // Nobody has written it: it shows what this one shows, if that can be had.
     void conceal(const Frame& before) const noexcept;
 
@@ -47,6 +51,7 @@ private:
     const uint64_t timestamp_;
     std::atomic<unsigned> jobs_ = 0;
     std::atomic<uint32_t> damage_ = undamaged;
+    std::atomic<bool> undecodable_ = false;
 };
 
 inline void Frame::conceal(const Frame& before) const noexcept {

@@ -406,7 +406,7 @@ Result<bool> Session::dequeueAll() {
     const auto damage = [&](const Frame* frame) {
         for (Pending& pending : pending_)
             if (pending.work.target.get() == frame)
-                pending.work.damaged = true;
+                pending.error = true;
     };
     for (size_t missing = pending_.size(); missing > 0; missing--) {
         const auto finished = capture_.dequeue();
@@ -418,7 +418,7 @@ Result<bool> Session::dequeueAll() {
         for (Pending& pending : pending_)
             if (pending.slot == (*finished)->slot && !pending.back) {
                 pending.back = true;
-                pending.work.damaged |= (*finished)->error;
+                pending.error |= (*finished)->error;
                 break;
             }
     }
@@ -438,6 +438,9 @@ void Session::complete(Pending& pending) {
     Work& work = pending.work;
     if (held_ == work.target.get())
         held_ = nullptr;
+    if (pending.error && !work.damaged)
+        work.target->setUndecodable();
+    work.damaged |= pending.error;
     if (work.damaged)
         work.target->addDamage(work.damageLasts);
     for (const Reference& reference : work.references)

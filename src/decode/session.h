@@ -91,7 +91,8 @@ private:
     struct Pending {
         Work work;
         CapturePool::Slot* slot;
-        bool back = false; // the device has given it back
+        bool back = false;  // the device has given it back
+        bool error = false; // and has reported an error for it
     };
     using Lock = Waiter::Lock;
     class Guard;

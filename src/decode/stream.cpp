@@ -35,6 +35,10 @@ Result<void> checkMemory(const Surface& surface, const Layout& layout) {
                           has.format->name, has.width, has.height, has.pitches[0], layout.width, layout.height));
 }
 
+// So many pictures in a row fail before something must change: clients leave the hardware, and are right if the device
+// does not come back.
+constexpr unsigned mostFailures = 3;
+
 // Whether it is the picture that failed, and not what the client asks for: then the stream goes on.
 bool isDamage(const Error& error) {
     return error.kind != ErrorKind::Unsupported && error.kind != ErrorKind::InvalidParameter;
@@ -54,16 +58,42 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
     }
     if (submitted) {
         failures_ = 0;
-        return submitted;
+        return decoder_.codec->leavesOut ? awaitVerdict(*target) : submitted;
     }
-    constexpr unsigned mostFailures = 3; // in a row: the device does not come back
     const Error& error = submitted.error();
     const bool ofTheStream = error.kind == ErrorKind::Decoding; // and never the device's
     if (!isDamage(error) || (!ofTheStream && (lastFrame_ == 0 || ++failures_ >= mostFailures)))
         return submitted;
     log_.info(strprintf("%s: a picture is concealed: %s", decoder_.codec->name, submitted.error().message.c_str()));
     conceal(*target);
-    return {};
+    return ofTheStream && leaveOut() ? submitted : Result<void>{};
+}
+
+// Whether a picture that could not be decoded is left out.
+bool Stream::leaveOut() {
+    const bool does = decoder_.codec->leavesOut && ++leftOut_ < mostFailures;
+    if (!does)
+        leftOut_ = 0;
+    return does;
+}
+
+// Whether the picture is left out. What outlives it, in the codec's state and in the device, stays as it has made it.
+Result<void> Stream::awaitVerdict(const Surface& target) {
+    const auto frame = target.frame();
+    const auto session = frame ? frame->session() : nullptr;
+    if (!session || standsAlone_) { // nothing could follow
+        leftOut_ = 0;
+        return {};
+    }
+    if (auto ended = session->wait(*frame, os::Deadline::never()); !ended)
+        return ended;
+    if (!frame->undecodable()) {
+        leftOut_ = 0;
+        return {};
+    }
+    if (!leaveOut())
+        return {};
+    return fail(ErrorKind::Decoding, "the device could not decode the picture: it is left out");
 }
 
 Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup) {
@@ -125,6 +155,7 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
     codecState_ = std::move(state);
     undecided_ = std::move(undecided);
     firstField_ = submission->firstField ? frame : nullptr;
+    standsAlone_ = submission->predictedFrom.empty();
     if (replayed)
         if (const auto surface = lookup(submission->prelude->surface))
             surface->setReference(replayed);

@@ -22,8 +22,8 @@ public:
     // `lookup` resolves the surfaces that the picture refers to.
     //
     // Fails only where decoding cannot work (Unsupported), where the client's buffers are wrong (InvalidParameter), and
-    // where nothing has worked for some time. Any other picture that cannot be decoded is concealed: the surface shows
-    // the picture before it, and is damaged.
+    // where nothing has worked for some time, and for a picture that is left out (Codec::leavesOut). Any other picture
+    // that cannot be decoded is concealed: the surface shows the picture before it, and is damaged.
     Result<void> decode(const codec::PictureInput& picture, const std::shared_ptr<Surface>& target,
                         const SurfaceLookup& lookup);
     // Whether the picture refers to one of this stream.
@@ -40,6 +40,8 @@ private:
     using Memory = std::shared_ptr<FrameMemory>;
 
     Result<void> submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup);
+    Result<void> awaitVerdict(const Surface& target);
+    bool leaveOut();
     Result<void> openSession(const codec::Submission& submission, const Surface& shown);
     Result<Memory> memoryFor(Surface& surface, Session& session);
     Result<Memory> spareMemory(Session& session);
@@ -54,8 +56,10 @@ private:
     std::any codecState_;
     std::vector<Reference> undecided_; // of the last picture, if it may be decoded again
     std::weak_ptr<Frame> firstField_;  // of the picture that was submitted last, if its second is to come
+    bool standsAlone_ = false;         // that picture is predicted from no other
     uint64_t lastFrame_ = 0;
     unsigned failures_ = 0; // pictures in a row that could not be submitted
+    unsigned leftOut_ = 0;  // pictures in a row that the device could not decode, and that were left out
 
     mutable std::mutex mutex_; // of session_, for a few instructions
     std::shared_ptr<Session> session_;

@@ -160,13 +160,21 @@ private:
     std::optional<Picture> picture_;
 };
 
-Status submit(Driver& driver, Context& context, Picture& picture) {
+Status check(const codec::Codec& codec, Picture& picture) {
     if (!picture.failed.ok())
         return picture.failed;
-    if (auto status = matchSlices(*context.config->decoder.codec, picture); !status.ok())
+    if (auto status = matchSlices(codec, picture); !status.ok())
         return status;
     if (picture.input.picture.empty() || picture.input.slices.empty())
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "a picture without picture parameters or without slices"};
+    return {};
+}
+
+Status submit(Driver& driver, Context& context, Picture& picture) {
+    if (auto status = check(*context.config->decoder.codec, picture); !status.ok()) {
+        picture.target->refuse();
+        return status;
+    }
     auto stream = context.stream;
     if (!stream) {
         stream = driver.takeStream(context.config->decoder, picture.input);
@@ -175,6 +183,9 @@ Status submit(Driver& driver, Context& context, Picture& picture) {
     }
     const auto decoded =
         stream->decode(picture.input, picture.target, [&](VASurfaceID id) { return driver.surfaces.find(id); });
+    // What is left out was written all the same, and a client may refer to it.
+    if (!decoded && decoded.error().kind != ErrorKind::Decoding)
+        picture.target->refuse();
     // va.h knows one status for a picture that this driver or its device cannot decode.
     if (!decoded && decoded.error().kind == ErrorKind::Unsupported)
         return {VA_STATUS_ERROR_DECODING_ERROR, decoded.error().message};
@@ -192,8 +203,6 @@ Status endPicture(Driver& driver, VAContextID contextId) {
     if (!picture)
         return {VA_STATUS_ERROR_OPERATION_FAILED, "vaEndPicture without vaBeginPicture"};
     auto status = submit(driver, *context, *picture);
-    if (!status.ok())
-        picture->target->refuse();
     for (auto& buffer : picture->buffers)
         driver.spareBuffers.give(std::move(buffer));
     return status;
