@@ -19,7 +19,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define DAEDALUS_PROTOCOL_VERSION 3
+#define DAEDALUS_PROTOCOL_VERSION 4
 #define DAEDALUS_MESSAGE_MAX (1u << 20)
 
 enum daedalus_message_type {
@@ -79,6 +79,7 @@ struct daedalus_control {
 #define DAEDALUS_JOB_HOLD_CAPTURE 1u /* V4L2_BUF_FLAG_M2M_HOLD_CAPTURE_BUF: more jobs of this picture follow */
 #define DAEDALUS_JOB_CONTINUES 2u /* not the first job of its CAPTURE buffer: a later slice or second field */
 #define DAEDALUS_JOB_LENIENT 4u /* as hardware: a reference that is not there, or an earlier job that failed, is no error */
+#define DAEDALUS_JOB_FENCED 8u /* until the job ends, CAPTURE has a fence, for which DMA_BUF_IOCTL_SYNC START would wait: go without */
 
 /* Followed by frame_count frames, then control_count controls. */
 struct daedalus_job {

@@ -10,8 +10,9 @@ import sys
 
 # layer: what it may include besides itself. Arrows point down only; codec and v4l2 do not know each other.
 ALLOWED = {
-    "tools": {"decode", "codec", "v4l2", "format", "os", "util"},
-    "va": {"decode", "codec", "format", "readback", "os", "util"},
+    "tools": {"record", "decode", "codec", "bitstream", "v4l2", "format", "os", "util"},
+    "va": {"record", "decode", "codec", "format", "readback", "os", "util"},
+    "record": {"decode", "codec", "v4l2", "format", "readback", "os", "util"},
     "decode": {"codec", "v4l2", "format", "readback", "os", "util"},
     "codec": {"bitstream", "util"},
     "bitstream": {"util"},

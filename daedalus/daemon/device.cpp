@@ -11,12 +11,15 @@
 
 namespace daedalus {
 
-Result<BufferAccess> BufferAccess::open(BufferSource& source, Piece piece, size_t bytes, bool write) {
+Result<BufferAccess> BufferAccess::open(BufferSource& source, Piece piece, size_t bytes, Access access) {
     auto memory = source.buffer(piece, bytes);
     if (!memory)
         return tl::unexpected(memory.error());
-    if (auto begun = source.beginAccess(piece, write); !begun)
-        return tl::unexpected(begun.error());
+    const bool write = access != Access::Read;
+    if (access != Access::WriteFenced) {
+        if (auto begun = source.beginAccess(piece, write); !begun)
+            return tl::unexpected(begun.error());
+    }
     return BufferAccess(&source, piece, memory->first(bytes), write);
 }
 

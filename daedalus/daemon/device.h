@@ -31,10 +31,13 @@ public:
     virtual Result<void> endAccess(Piece piece, bool write) = 0;
 };
 
+/// WriteFenced: other devices wait for the running job to write it. START would wait for that, too.
+enum class Access { Read, Write, WriteFenced };
+
 /// CPU access to a piece of memory: DMA_BUF_IOCTL_SYNC START at creation, END at the end of life.
 class BufferAccess {
 public:
-    static Result<BufferAccess> open(BufferSource& source, Piece piece, size_t bytes, bool write);
+    static Result<BufferAccess> open(BufferSource& source, Piece piece, size_t bytes, Access access);
     BufferAccess(BufferAccess&& other) noexcept;
     BufferAccess(const BufferAccess&) = delete;
     BufferAccess& operator=(const BufferAccess&) = delete;

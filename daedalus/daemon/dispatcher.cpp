@@ -17,6 +17,7 @@ namespace daedalus {
 Result<void> Dispatcher::run(const Job& job) {
     ++jobs_;
     stored_ = false;
+    fenced_ = job.isFenced();
     Result<void> done = decode(job);
     if (done || done.error().code != ENODATA)
         return done;
@@ -64,7 +65,7 @@ Result<void> Dispatcher::decode(const Job& job) {
     // The payload is copied out, so that the buffer is only held for a moment and cannot change under a parser.
     std::vector<uint8_t> payload;
     {
-        auto access = BufferAccess::open(buffers_, {job.header.output.cookie}, job.header.output.bytes, false);
+        auto access = BufferAccess::open(buffers_, {job.header.output.cookie}, job.header.output.bytes, Access::Read);
         if (!access)
             return tl::unexpected(access.error());
         payload.assign(access->bytes().begin(), access->bytes().end());
@@ -78,6 +79,7 @@ Result<void> Dispatcher::decode(const Job& job) {
 }
 
 Result<void> Dispatcher::finish(const Finish& finish) {
+    fenced_ = false; // its jobs have ended
     const auto instance = decoders_.find(finish.instance);
     if (instance == decoders_.end() || !instance->second.decoder)
         return {};
@@ -102,12 +104,13 @@ Result<void> Dispatcher::store(const AVFrame& picture, const daedalus_format& fo
         std::this_thread::sleep_for(std::chrono::milliseconds(knobs_.lateMs));
     if (knobs_.loseEvery && jobs_ % knobs_.loseEvery == 0)
         return {};
-    auto all = BufferAccess::open(buffers_, {capture.cookie}, capture.bytes, true);
+    const Access access = fenced_ ? Access::WriteFenced : Access::Write;
+    auto all = BufferAccess::open(buffers_, {capture.cookie}, capture.bytes, access);
     if (!all)
         return tl::unexpected(all.error());
     if (!format.sizechroma)
         return storePicture(picture, format, all->bytes());
-    auto chroma = BufferAccess::open(buffers_, {capture.cookie, 1}, format.sizechroma, true);
+    auto chroma = BufferAccess::open(buffers_, {capture.cookie, 1}, format.sizechroma, access);
     if (!chroma)
         return tl::unexpected(chroma.error());
     return storePicture(picture, format, all->bytes(), chroma->bytes());

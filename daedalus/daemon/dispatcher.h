@@ -48,6 +48,7 @@ private:
     Knobs knobs_;
     uint64_t jobs_ = 0;
     bool stored_ = false; ///< a picture, by the job that runs
+    bool fenced_ = false; ///< its CAPTURE buffer
     std::map<uint64_t, Instance> decoders_;
 };
 

@@ -31,6 +31,7 @@ struct Job {
     uint64_t timestamp() const { return header.timestamp; }
     /// Are references that are not there no error, as on hardware?
     bool isLenient() const { return (header.flags & DAEDALUS_JOB_LENIENT) != 0; }
+    bool isFenced() const { return (header.flags & DAEDALUS_JOB_FENCED) != 0; }
     bool holdsCapture() const { return (header.flags & DAEDALUS_JOB_HOLD_CAPTURE) != 0; }
 
     const Control* find(uint32_t id) const;

@@ -38,6 +38,11 @@
 #define DAEDALUS_NAME		"daedalus"
 #define DAEDALUS_MAX_CODECS	8
 
+/* The kernel can tell other devices when a job writes to a buffer. */
+#ifndef DAEDALUS_HAS_FENCES
+#define DAEDALUS_HAS_FENCES	0
+#endif
+
 #define DAEDALUS_MIN_SIZE	16U
 #define DAEDALUS_MAX_SIZE	8192U
 #define DAEDALUS_SIZE_STEP	16U
@@ -162,6 +167,7 @@ void daedalus_get(struct daedalus_dev *dev);
 void daedalus_put(struct daedalus_dev *dev);
 
 extern unsigned int daedalus_timeout_ms;
+extern bool daedalus_fences;
 
 /* daedalus_video.c */
 extern const struct v4l2_ioctl_ops daedalus_ioctl_ops;
@@ -206,6 +212,7 @@ int daedalus_limit_buffers(struct vb2_queue *queue, unsigned int *num_buffers, b
 extern struct vb2_mem_ops daedalus_memory_ops;
 
 void daedalus_memory_init(void);
+bool daedalus_memory_is_coherent(void);
 void daedalus_memory_is_daemon(bool there);
 
 /* daedalus_mutate.c */

@@ -77,6 +77,21 @@ static void daedalus_job_stamp(struct daedalus_ctx *ctx, struct vb2_v4l2_buffer 
 	v4l2_m2m_buf_copy_metadata(src, dst);
 }
 
+/*
+ * Tells other devices that the job writes to the buffer, if there is a time by which it has ended in any case. That is all
+ * that bounds it: a job that a process decodes is not free of memory allocations, as a driver of hardware has to be.
+ */
+static void daedalus_job_publish(struct daedalus_message *message, struct daedalus_buf *capture)
+{
+#if DAEDALUS_HAS_FENCES
+	if (!daedalus_fences || !daedalus_timeout_ms || !daedalus_memory_is_coherent())
+		return;
+	if (vb2_buffer_publish_fence(&capture->m2m.vb.vb2_buf))
+		return;
+	message->job.flags |= DAEDALUS_JOB_FENCED;
+#endif
+}
+
 void daedalus_job_run(void *priv)
 {
 	struct daedalus_ctx *ctx = priv;
@@ -99,10 +114,12 @@ void daedalus_job_run(void *priv)
 		else if (controls && !ctx->aborting && !daedalus_job_is_to_fail(dev, daedalus_vbuf_to_buf(dst)))
 			message = daedalus_job_message(ctx, src, dst, controls);
 
-		if (message)
+		if (message) {
+			daedalus_job_publish(message, daedalus_vbuf_to_buf(dst));
 			daedalus_job_start(ctx, message);
-		else
+		} else {
 			daedalus_buffers_done(ctx, false);
+		}
 	}
 	kvfree(controls);
 }

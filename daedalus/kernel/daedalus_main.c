@@ -39,6 +39,10 @@ unsigned int daedalus_timeout_ms = 2000;
 module_param_named(timeout_ms, daedalus_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(timeout_ms, "time the daemon has for a job; 0: as long as it takes (default: 2000)");
 
+bool daedalus_fences = DAEDALUS_HAS_FENCES;
+module_param_named(fences, daedalus_fences, bool, 0444);
+MODULE_PARM_DESC(fences, "dma-bufs have a fence while a job writes to them (default: on where the kernel can)");
+
 static int daedalus_eight_bit_select(struct daedalus_dev *dev, const char *name)
 {
 	if (!strcmp(name, "nv12"))

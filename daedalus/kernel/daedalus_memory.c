@@ -263,6 +263,12 @@ static struct dma_buf *daedalus_memory_get_dmabuf(struct vb2_buffer *vb, void *p
 
 struct vb2_mem_ops daedalus_memory_ops;
 
+/* Otherwise mappings are copies, which need DMA_BUF_IOCTL_SYNC. */
+bool daedalus_memory_is_coherent(void)
+{
+	return !READ_ONCE(incoherent);
+}
+
 /* What clients bring along is none of ours. */
 void daedalus_memory_init(void)
 {

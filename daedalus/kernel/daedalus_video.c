@@ -423,5 +423,8 @@ int daedalus_queues_init(void *priv, struct vb2_queue *output, struct vb2_queue 
 	ret = daedalus_queue_init(ctx, output, V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE);
 	if (ret)
 		return ret;
+#if DAEDALUS_HAS_FENCES
+	capture->uses_fences = daedalus_fences;
+#endif
 	return daedalus_queue_init(ctx, capture, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE);
 }

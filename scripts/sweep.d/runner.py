@@ -127,6 +127,43 @@ def gst_command(task):
     ]
 
 
+def take_picture(task, settings):
+    """Writes one picture of a stream as y4m, 8 bits; of libva, with a recording of all up to it. Returns what is to be printed."""
+    libva, number = task['column'] == 'libva', task['picture']
+    environment = dict(os.environ)
+    if libva:
+        environment.update(LIBVA_DRIVER_NAME='v4l2_request', GST_VA_ALL_DRIVERS='1')
+        if settings['driver']:
+            environment['LIBVA_DRIVERS_PATH'] = settings['driver']
+        if task['recording']:
+            environment.update(V4L2_REQUEST_RECORD=task['recording'], V4L2_REQUEST_RECORD_OPTIONS='pictures,wait')
+    if libva and task.get('client') != 'gst':
+        command = libva_command(task, settings['display'])
+        command[command.index('-vf') + 1] = f'select=eq(n\\,{number}),' + command[command.index('-vf') + 1]
+        command[-3:] = ['-frames:v', '1', '-pix_fmt', 'yuv420p', '-f', 'yuv4mpegpipe', '-y', task['out']]
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=settings['timeout'], check=False)
+        status = done.returncode
+    else:
+        with subprocess.Popen(gst_command(task), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+            timer = threading.Timer(settings['timeout'], process.kill)
+            timer.start()
+            kept = []
+            read_gdp(process.stdout, keep=lambda at, *picture: kept.append(picture) if at == number else None)
+            status = process.wait()
+            timer.cancel()
+        if kept:
+            write_y4m(task['out'], *kept[0])
+    return {'frames': [], 'status': status, 'error': None, 'log': '', 'seconds': 0}
+
+
+def write_y4m(path, frame, width, height, sample):
+    """A tight frame of NV12 or P010, of which the upper byte of each sample is kept."""
+    data = bytes(frame[sample - 1 :: sample])
+    luma, chroma = data[: width * height], data[width * height :]
+    with open(path, 'wb') as file:
+        file.write(b'YUV4MPEG2 W%d H%d F25:1 Ip A1:1 C420jpeg\nFRAME\n' % (width, height) + luma + chroma[::2] + chroma[1::2])
+
+
 def read_framemd5(output):
     """Frames of FFmpeg's framemd5: stream, dts, pts, duration, size, hash."""
     frames = []
@@ -165,10 +202,11 @@ def is_gdp_header(data):
     return len(data) == GDP_HEADER and binascii.crc_hqx(data[:58], 0xFFFF) ^ 0xFFFF == struct.unpack('>H', data[58:60])[0]
 
 
-def read_gdp(stream, only_high_bits=False):
+def read_gdp(stream, only_high_bits=False, keep=None):
     """Frames of a GStreamer Data Protocol stream: it tells where a buffer ends, and what the caps of each one are.
 
-    Of a buffer that cannot be mapped, because its picture is damaged, there is a header without a payload: no frame."""
+    Of a buffer that cannot be mapped, because its picture is damaged, there is a header without a payload: no frame.
+    keep(number, frame, width, height, bytes of a sample) is given each."""
     frames, width, height, sample = [], 0, 0, 1
     header = exactly(stream, GDP_HEADER)
     while header is not None:
@@ -188,6 +226,8 @@ def read_gdp(stream, only_high_bits=False):
         elif kind == 1:
             frame = tight(payload, width, height, sample)
             frame = high_bits(frame) if only_high_bits else frame
+            if keep:
+                keep(len(frames), frame, width, height, sample)
             frames.append(f'{len(frame)}:{hashlib.md5(frame).hexdigest()}')
         header = exactly(stream, GDP_HEADER)
     return frames
@@ -247,7 +287,8 @@ def decode(task, settings):
         try:
             frames = read_framemd5(process.stdout) if ffmpeg else read_gdp(process.stdout, task.get('high_bits'))
         finally:
-            status = process.wait()
+            _, wait_status, usage = os.wait4(process.pid, 0)
+            process.returncode = status = os.waitstatus_to_exitcode(wait_status)
             timer.cancel()
             listener.join()
             stranded.cancel()
@@ -268,6 +309,7 @@ def decode(task, settings):
         'flagged': flagged(process.pid) if settings.get('flags') else 0,
         'log': lines,
         'seconds': round(time.monotonic() - start, 2),
+        'cpu': round(usage.ru_utime + usage.ru_stime, 3),
     }
 
 
@@ -463,7 +505,7 @@ def main():
                 write(JOB_LOG, 'anew')
             elif settings['trace']:
                 start_trace(task['codec'])
-            result = decode(task, settings)
+            result = take_picture(task, settings) if 'picture' in task else decode(task, settings)
             if settings['job_log']:
                 end_job_log(target)
             elif settings['trace']:

@@ -16,6 +16,7 @@ import differences
 import facts
 import payload
 import streams as library
+import strips
 import verdict as judge
 
 CHECKOUT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), '../..'))
@@ -87,6 +88,7 @@ class Report:
             'notes': notes,
             'counts': {column: len(result['frames']) for column, result in stream.results.items()},
             'seconds': {column: result['seconds'] for column, result in stream.results.items() if 'seconds' in result},
+            'cpu': {column: result['cpu'] for column, result in stream.results.items() if 'cpu' in result},
         }
         again = {column: result['again'] for column, result in stream.results.items() if 'again' in result}
         row['notes'] = notes + [f'{column} ran again, alone: {why}' for column, why in again.items()]
@@ -188,6 +190,8 @@ def add_common_arguments(parser, jobs):
         '--timeout', type=int, default=120, metavar='S', help='for one client on one stream (default: 120)'
     )
     parser.add_argument('--json', metavar='FILE', help='write the table as JSON')
+    parser.add_argument('--html', metavar='FILE', help='write a report with pictures, one file')
+    parser.add_argument('--record', metavar='DIR', help='with --html: record streams that are not as they should be there')
     parser.add_argument(
         '--logs',
         type=int,
@@ -275,5 +279,7 @@ def run(options, streams, make_place):
         if pool:
             pool.shutdown()
         status = report.end()
+        if options.html:
+            report.strips = strips.take(options, streams, report.rows, folder, make_place)
     print(f'{len(streams)} streams in {time.monotonic() - start:.0f} s')
     return report, status

@@ -295,6 +295,7 @@ constinit const Codec av1Codec{
     .sliceSize = sizeof(VASliceParameterBufferAV1),
     .probabilitySize = 0,
     .anySequence = anySequence,
+    .headersOutliveLoss = false,
     .build = build,
 };
 

@@ -90,6 +90,8 @@ class Bitstream {
 public:
     // Borrows: the bytes must live until the picture is submitted.
     void append(Bytes bytes) {
+        if (pieces_.empty())
+            pieces_.reserve(2); // a start code and a slice
         pieces_.push_back(bytes);
         size_ += bytes.size();
     }
@@ -186,11 +188,15 @@ struct Codec {
     // device may give its CAPTURE format only when it knows the depth. Null for a codec that has 8 bits only.
     std::vector<std::byte> (*anySequence)(uint32_t width, uint32_t height, uint8_t bitDepth) = nullptr;
 
+    // Whether the state is what the headers of a stream have said, and so holds also where the device has not got a
+    // picture. Not in AV1: there it is what the device has in its slots.
+    bool headersOutliveLoss = true;
+
     // Builds the requests of one picture. `state` is empty for the first picture of a stream; the caller keeps the
-    // changed value only if the submission reached the device. A picture that cannot be represented is an error, never
-    // half filled: InvalidParameter (the client's buffers are not what va.h says), Unsupported (VA-API or the device
-    // cannot carry it, nor the pictures after it), Decoding (the bitstream of this picture contradicts itself: it is
-    // damaged, and the stream goes on).
+    // changed value if the submission reached the device, or was lost on the way (headersOutliveLoss). A picture that
+    // cannot be represented is an error, never half filled: InvalidParameter (the client's buffers are not what va.h
+    // says), Unsupported (VA-API or the device cannot carry it, nor the pictures after it), Decoding (the bitstream of
+    // this picture contradicts itself: it is damaged, and the stream goes on).
     Result<Submission> (*build)(const PictureInput& input, const References& references, const DeviceControls& device,
                                 std::any& state);
 };

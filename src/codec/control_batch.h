@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -48,14 +50,22 @@ public:
             append(C::id, payload.data(), payload.size_bytes());
     }
 
-    std::span<const Entry> entries() const { return entries_; }
+    // A payload that somebody else has made; false if there is no room for one more.
+    [[nodiscard]] bool addBytes(uint32_t id, std::span<const std::byte> payload) {
+        const bool room = count_ < entries_.size();
+        if (room)
+            append(id, payload.data(), payload.size());
+        return room;
+    }
+
+    std::span<const Entry> entries() const { return std::span(entries_).first(count_); }
     std::span<const std::byte> payload(const Entry& entry) const {
         return std::span(storage_).subspan(entry.offset, entry.size);
     }
 
     // The bytes of a control; empty if the batch has none of that id.
     std::span<const std::byte> find(uint32_t id) const {
-        for (const Entry& entry : entries_)
+        for (const Entry& entry : entries())
             if (entry.id == id)
                 return payload(entry);
         return {};
@@ -73,19 +83,20 @@ public:
 
 private:
     void append(uint32_t id, const void* data, size_t size) {
-        // Room for what nearly every request has: it is not moved again and again as it grows.
-        if (entries_.empty()) {
-            entries_.reserve(8);
-            storage_.reserve(2048);
-        }
+        assert(count_ < entries_.size());
+        if (count_ == 0)
+            storage_.reserve(4096); // for nearly every request: it is not moved again and again as it grows
+        constexpr size_t alignment = 8;
         const size_t offset = storage_.size();
         const auto* bytes = static_cast<const std::byte*>(data);
         storage_.insert(storage_.end(), bytes, bytes + size);
-        storage_.resize((storage_.size() + 7) / 8 * 8);
-        entries_.push_back({id, static_cast<uint32_t>(size), static_cast<uint32_t>(offset)});
+        if (const size_t over = size % alignment)
+            storage_.resize(storage_.size() + alignment - over);
+        entries_[count_++] = {id, static_cast<uint32_t>(size), static_cast<uint32_t>(offset)};
     }
 
-    std::vector<Entry> entries_;
+    std::array<Entry, 8> entries_{}; // no codec has more controls
+    size_t count_ = 0;
     std::vector<std::byte> storage_;
 };
 

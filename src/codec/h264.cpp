@@ -363,11 +363,14 @@ Result<Submission> build(const PictureInput& input, const References& references
                           .damaged = prediction.damaged || picture->incomplete,
                           .predictedFrom = std::move(prediction.from),
                           .damageLasts = damageLasts(*picture)};
-    for (const ParsedSlice& slice : picture->slices) {
-        // Every job carries all controls: one that fails cannot leave the next with those of another picture.
-        if (sliceBased || submission.jobs.empty())
-            submission.jobs.emplace_back().controls = pictureControls;
-        Job& job = submission.jobs.back();
+    // Every job carries all controls: one that fails cannot leave the next with those of another picture.
+    submission.jobs.resize(sliceBased ? picture->slices.size() : 1);
+    for (size_t i = 1; i < submission.jobs.size(); ++i)
+        submission.jobs[i].controls = pictureControls;
+    submission.jobs[0].controls = std::move(pictureControls);
+    for (size_t i = 0; i < picture->slices.size(); ++i) {
+        const ParsedSlice& slice = picture->slices[i];
+        Job& job = submission.jobs[sliceBased ? i : 0];
         appendSlice(slice, startCodes, job.bitstream);
         if (!sliceBased)
             continue;

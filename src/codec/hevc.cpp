@@ -387,15 +387,18 @@ Result<Submission> build(const PictureInput& input, const References& references
         .predictedFrom = std::move(prediction.from),
         .damageLasts = damageLasts(picture->parameters),
     };
+    // Every job carries all controls: one that fails cannot leave the next with those of another picture.
     const std::span slices(picture->slices);
     const size_t perJob = sliceBased ? 1 : slices.size();
-    for (size_t first = 0; first < slices.size(); first += perJob) {
-        // Every job carries all controls: one that fails cannot leave the next with those of another picture.
-        Job& job = submission.jobs.emplace_back();
-        job.controls = pictureControls;
-        if (auto added = addSlices(*picture, slices.subspan(first, perJob), startCodes, *dpb, device, job); !added)
+    submission.jobs.resize(slices.size() / perJob);
+    for (size_t i = 1; i < submission.jobs.size(); ++i)
+        submission.jobs[i].controls = pictureControls;
+    submission.jobs[0].controls = std::move(pictureControls);
+    for (size_t i = 0; i < submission.jobs.size(); ++i)
+        if (auto added =
+                addSlices(*picture, slices.subspan(i * perJob, perJob), startCodes, *dpb, device, submission.jobs[i]);
+            !added)
             return tl::unexpected(added.error());
-    }
     keepState(keptState, std::move(state));
     return submission;
 }

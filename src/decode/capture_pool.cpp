@@ -99,11 +99,11 @@ void CapturePool::dropUnowned() {
         const auto slot = std::find_if(slots_.begin(), slots_.end(), unowned);
         if (slot == slots_.end())
             return;
-        canRemove_ = device_.removeBuffer(v4l2::QueueType::Capture, (*slot)->index).has_value();
-        if (!canRemove_)
+        if (auto removed = device_.removeBuffer(v4l2::QueueType::Capture, (*slot)->index); !removed) {
+            canRemove_ = removed.error().code != ENOTTY;
             return;
+        }
         slots_.erase(slot);
-        full_ = false;
     }
 }
 

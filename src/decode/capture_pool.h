@@ -64,14 +64,13 @@ public:
 
 private:
     // vb2 has an upper limit, 32 buffers on most kernels.
-    static bool isLimit(const Error& error) { return error.code == ENOBUFS || error.code == EINVAL; }
+    static bool isLimit(const Error& error) { return error.code == ENOBUFS; }
     Slot* find(const std::shared_ptr<Frame>& frame) const;
     Slot* findUnused(const std::shared_ptr<FrameMemory>& memory) const;
     Result<Slot*> grow();
 
     v4l2::Device& device_;
     v4l2::Format format_;
-    bool full_ = false;      // the kernel gives no more slots
     bool canPrepare_ = true; // as far as is known
     bool canRemove_ = true;
     std::vector<std::unique_ptr<Slot>> slots_;
@@ -80,13 +79,11 @@ private:
 template <typename Needed>
 Result<CapturePool::Slot*> CapturePool::bind(const std::shared_ptr<Frame>& frame, Needed needed) {
     Slot* chosen = findUnused(frame->memory());
-    if (!chosen && !full_) {
+    if (!chosen) {
         auto grown = grow();
         if (grown)
             chosen = *grown;
-        else if (isLimit(grown.error()))
-            full_ = true;
-        else
+        else if (!isLimit(grown.error()))
             return grown; // a fault of this moment
     }
     for (const auto& slot : slots_) {

@@ -10,6 +10,7 @@
 
 #include "codec/codec.h"
 #include "decode/memory_source.h"
+#include "decode/observer.h"
 #include "format/pixel_format.h"
 #include "v4l2/device.h"
 #include "v4l2/media_device.h"
@@ -28,6 +29,7 @@ struct Decoder {
     // harm. V4L2_REQUEST_TIMEOUT says how many seconds, for a decoder that is a program on a slow machine.
     std::chrono::seconds stallTimeout{5};
     std::shared_ptr<MemorySource> memory; // of the node: the same for all of its codecs
+    std::shared_ptr<Observer> observer;   // of all sessions; null: nobody looks
 };
 
 // A profile that the driver knows, at one node.

@@ -32,8 +32,8 @@ public:
     bool pending() const { return jobs_.load(std::memory_order_acquire) != 0; }
     uint32_t damage() const { return damage_.load(std::memory_order_relaxed); }
     bool damaged() const { return damage() != undamaged; }
-    // The device reported an error, though nothing that the picture is predicted from is missing: its own data could not
-    // be decoded.
+    // The device reported an error, though nothing that the picture is predicted from is missing: its own data could
+    // not be decoded.
     bool undecodable() const { return undecodable_.load(std::memory_order_relaxed); }
 
     // A picture is begun once, the second field of a frame once more; each begin() is followed by one end().

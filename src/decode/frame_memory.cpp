@@ -112,6 +112,13 @@ Result<std::shared_ptr<FrameMemory>> FrameMemory::import(int fd, const Layout& l
     return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(fds), whole));
 }
 
+FrameMemory::FrameMemory(std::vector<os::UniqueFd> fds, const Layout& layout) : fds_(std::move(fds)), layout_(layout) {
+    const uint32_t first = layout.secondPiece ? layout.secondPiece : layout.size;
+    pieces_.push_back({fds_[0].get(), first});
+    if (layout.secondPiece)
+        pieces_.push_back({fds_[1].get(), layout.size - first});
+}
+
 Result<void> FrameMemory::checkLayout(const Decoder& decoder, const StreamFormat& format, const Layout& layout) {
     StreamFormat wanted = format;
     wanted.fitFrame(layout);
@@ -124,13 +131,25 @@ Result<void> FrameMemory::checkLayout(const Decoder& decoder, const StreamFormat
     return {};
 }
 
-std::vector<os::Piece> FrameMemory::pieces() const {
-    if (!layout_.secondPiece)
-        return {{fds_[0].get(), layout_.size}};
-    return {{fds_[0].get(), layout_.secondPiece}, {fds_[1].get(), layout_.size - layout_.secondPiece}};
+FrameMemory::Reading::Reading(std::shared_ptr<FrameMemory> memory) : memory_(std::move(memory)) {
+    const std::lock_guard lock(memory_->mutex_);
+    memory_->readings_++;
+}
+
+FrameMemory::Reading::~Reading() {
+    if (!memory_)
+        return;
+    const std::lock_guard lock(memory_->mutex_);
+    if (--memory_->readings_ == 0)
+        memory_->wasRead_.notify_all();
 }
 
 bool FrameMemory::waitUntilUnused(os::Deadline deadline) const {
+    if (beingRead()) {
+        std::unique_lock lock(mutex_);
+        if (!wasRead_.wait_until(lock, deadline.time(), [&] { return readings_ == 0; }))
+            return false;
+    }
     return std::ranges::all_of(fds_, [&](const os::UniqueFd& fd) { return waitForFences(fd.get(), deadline); });
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -44,6 +46,19 @@ public:
         uint64_t flags_;
     };
 
+    // Somebody reads the picture without a fence of the dma-buf: the memory is not decoded into meanwhile.
+    class Reading {
+    public:
+        explicit Reading(std::shared_ptr<FrameMemory> memory);
+        Reading(Reading&&) = default;
+        Reading& operator=(Reading&&) = delete;
+        ~Reading();
+        const std::shared_ptr<FrameMemory>& memory() const { return memory_; }
+
+    private:
+        std::shared_ptr<FrameMemory> memory_; // moved-from: null
+    };
+
     // Memory that the device can surely write, with the layout and the size that its driver wants: from a heap whose
     // memory it takes, or a CAPTURE buffer of the node's own, kept as a dma-buf. The file handle used for it is closed
     // again.
@@ -54,14 +69,15 @@ public:
     static Result<void> checkLayout(const Decoder& decoder, const StreamFormat& format, const Layout& layout);
 
     // The dma-bufs, as the device takes them and as they are mapped.
-    std::vector<os::Piece> pieces() const;
+    std::span<const os::Piece> pieces() const { return pieces_; }
     // Another descriptor of the first dma-buf, for a client. Formats with a second one have no name for other devices.
     os::UniqueFd duplicateFd() const { return fds_.front().duplicate(); }
     const Layout& layout() const { return layout_; }
 
-    // Waits until nobody reads or writes the memory any more, as far as the fences of the dma-buf tell; false if the
-    // deadline comes first.
+    // Waits until nobody reads or writes the memory any more, as far as the fences of the dma-buf and Reading tell;
+    // false if the deadline comes first.
     bool waitUntilUnused(os::Deadline deadline) const;
+    bool beingRead() const { return readings_ != 0; }
 
     // Copies the upper left corner of a picture, of this size at most, into linear memory that clients read as the same
     // format.
@@ -75,12 +91,15 @@ public:
     static Result<View> view(const std::shared_ptr<FrameMemory>& memory, Access access);
 
 private:
-    FrameMemory(std::vector<os::UniqueFd> fds, const Layout& layout) : fds_(std::move(fds)), layout_(layout) {}
+    FrameMemory(std::vector<os::UniqueFd> fds, const Layout& layout);
 
     std::vector<os::UniqueFd> fds_;
     Layout layout_;
-    std::mutex mutex_;
-    os::Mapping mapping_; // made at the first view, kept; all pieces behind one another
+    std::vector<os::Piece> pieces_;
+    mutable std::mutex mutex_;
+    mutable std::condition_variable wasRead_;
+    std::atomic<unsigned> readings_ = 0; // changed under the lock
+    os::Mapping mapping_;                // made at the first view, kept; all pieces behind one another
 };
 
 } // namespace v4l2_request::decode

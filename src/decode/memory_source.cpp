@@ -73,8 +73,9 @@ Result<std::vector<os::UniqueFd>> MemorySource::allocateFrom(const std::string& 
         dma_heap_allocation_data data{.len = size, .fd = 0, .fd_flags = O_RDWR | O_CLOEXEC, .heap_flags = 0};
         if (const int error = v4l2::callIoctl(heap.get(), DMA_HEAP_IOCTL_ALLOC, &data))
             return v4l2::ioctlError("DMA_HEAP_IOCTL_ALLOC", error);
-        buffers.emplace_back(static_cast<int>(data.fd));
-        pieces.push_back({buffers.back().get(), size});
+        os::UniqueFd buffer(static_cast<int>(data.fd)); // before the vector may find no memory
+        pieces.push_back({buffer.get(), size});
+        buffers.push_back(std::move(buffer));
     }
     // Protected memory is nothing for the CPU.
     if (!os::Mapping::map(pieces).valid())

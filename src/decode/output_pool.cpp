@@ -29,23 +29,31 @@ size_t OutputPool::depthFor(size_t jobs) const {
 Result<OutputPool::Slot*> OutputPool::acquire(size_t bitstream, size_t depth) {
     const size_t size = bitstream + readAhead;
     size_t largeEnough = 0;
-    bool comesBack = false; // a slot of this size that somebody else has
+    bool comesBack = false; // a slot of this size that the device has
+    Slot* busy = nullptr;   // one that it has not, but whose request cannot be used again yet
     for (Slot& slot : slots_) {
         if (slot.memory.bytes().size() < size)
             continue;
         largeEnough++;
-        if (makeReady(slot)) {
-            slot.state = Slot::State::Taken;
-            return &slot;
-        }
-        comesBack |= slot.state == Slot::State::Queued;
+        if (makeReady(slot))
+            return take(slot);
+        comesBack = comesBack || slot.state == Slot::State::Queued;
+        if (slot.state == Slot::State::Used)
+            busy = &slot;
     }
-    if (largeEnough >= depth)
+    if (largeEnough < depth) {
+        auto grown = grow(size);
+        if (grown || (!comesBack && !busy))
+            return grown; // else fewer slots than wanted are enough
+    }
+    if (comesBack || !busy)
         return nullptr;
-    auto grown = grow(size);
-    if (!grown && comesBack)
-        return nullptr; // fewer slots than wanted are enough
-    return grown;
+    return replaceRequest(*busy).map([&] { return take(*busy); });
+}
+
+OutputPool::Slot* OutputPool::take(Slot& slot) {
+    slot.state = Slot::State::Taken;
+    return &slot;
 }
 
 Result<OutputPool::Slot*> OutputPool::grow(size_t size) {
@@ -57,8 +65,7 @@ Result<OutputPool::Slot*> OutputPool::grow(size_t size) {
     auto request = v4l2::Request::allocate(mediaFd_);
     if (!request)
         return tl::unexpected(std::move(request).error());
-    Slot& slot = slots_.emplace_back();
-    slot.request = std::move(*request);
+    Slot& slot = slots_.emplace_back(std::move(*request));
     const auto index = device_.createBuffer(v4l2::QueueType::Output, V4L2_MEMORY_MMAP, format);
     auto memory = index ? device_.mapBuffer(v4l2::QueueType::Output, *index) : tl::unexpected(index.error());
     if (memory && memory->bytes().size() < size)
@@ -78,23 +85,23 @@ Result<OutputPool::Slot*> OutputPool::grow(size_t size) {
 }
 
 bool OutputPool::makeReady(Slot& slot) {
-    using State = Slot::State;
-    if (slot.state != State::Used)
-        return slot.state == State::Free;
-    if (slot.request) {
-        const auto reinitialised = slot.request->reinit();
-        // Busy: multi-stage decoders give the OUTPUT buffer back before the request is complete.
-        if (!reinitialised && reinitialised.error().kind == ErrorKind::Busy)
-            return false;
-        if (!reinitialised)
-            slot.request.reset();
-    }
-    if (!slot.request)
-        if (auto request = v4l2::Request::allocate(mediaFd_))
-            slot.request = std::move(*request);
-    if (slot.request)
-        slot.state = State::Free;
-    return slot.state == State::Free;
+    if (slot.state != Slot::State::Used)
+        return slot.state == Slot::State::Free;
+    const auto reinitialised = slot.request.reinit();
+    if (reinitialised)
+        slot.state = Slot::State::Free;
+    // Busy: multi-stage decoders give the OUTPUT buffer back before the request is complete.
+    else if (reinitialised.error().kind != ErrorKind::Busy)
+        (void)replaceRequest(slot);
+    return slot.state == Slot::State::Free;
+}
+
+// The kernel keeps the old one for as long as it needs it.
+Result<void> OutputPool::replaceRequest(Slot& slot) {
+    return v4l2::Request::allocate(mediaFd_).map([&](v4l2::Request&& request) {
+        slot.request = std::move(request);
+        slot.state = Slot::State::Free;
+    });
 }
 
 Result<void> OutputPool::prepare(Slot& slot, const codec::Job& job, uint64_t timestamp, bool holdCapture) {
@@ -111,17 +118,17 @@ Result<void> OutputPool::prepare(Slot& slot, const codec::Job& job, uint64_t tim
         control.size = entry.size;
         control.ptr = const_cast<std::byte*>(job.controls.payload(entry).data()); // the kernel only reads
     }
-    if (auto set = device_.setControls(controls_, slot.request->fd()); !set)
+    if (auto set = device_.setControls(controls_, slot.request.fd()); !set)
         return set;
     return device_.queueOutput({.index = slot.index,
                                 .bytesused = static_cast<uint32_t>(job.bitstream.size()),
                                 .timestamp = timestamp,
-                                .requestFd = slot.request->fd(),
+                                .requestFd = slot.request.fd(),
                                 .holdCapture = holdCapture});
 }
 
 Result<void> OutputPool::start(Slot& slot, const std::shared_ptr<Frame>& frame) {
-    auto queued = slot.request->queue();
+    auto queued = slot.request.queue();
     if (!queued)
         return queued;
     slot.frame = frame;

@@ -23,9 +23,11 @@ class Frame;
 class OutputPool {
 public:
     struct Slot {
+        explicit Slot(v4l2::Request&& own) : request(std::move(own)) {}
+
+        v4l2::Request request;
         uint32_t index = 0; // of the OUTPUT buffer
         os::Mapping memory{};
-        std::optional<v4l2::Request> request{}; // empty: could be neither reinitialised nor replaced, try again later
         enum class State {
             Free,   // the request is idle and empty
             Taken,  // for a job that is being made ready
@@ -65,7 +67,9 @@ public:
 
 private:
     Result<Slot*> grow(size_t size);
+    static Slot* take(Slot& slot);
     bool makeReady(Slot& slot);
+    Result<void> replaceRequest(Slot& slot);
 
     v4l2::Device& device_;
     const int mediaFd_;

@@ -64,6 +64,17 @@ private:
     std::vector<OutputPool::Slot*> slots_;
 };
 
+bool Work::needs(const Frame& frame) const {
+    return target.get() == &frame ||
+           std::ranges::any_of(references, [&](const Reference& reference) { return reference.frame.get() == &frame; });
+}
+
+bool Work::accesses(const Frame& frame) const {
+    return target.get() == &frame || std::ranges::any_of(references, [&](const Reference& reference) {
+               return reference.read && reference.frame.get() == &frame;
+           });
+}
+
 template <typename Text>
 void Session::note(Text text) noexcept {
     try {
@@ -95,21 +106,27 @@ Result<std::shared_ptr<Session>> Session::open(const Decoder& decoder, const Str
                        .and_then([&] { return session->device_.streamOn(v4l2::QueueType::Capture); });
     if (!started)
         return tl::unexpected(std::move(started).error());
+    if (session->observer_)
+        session->number_ = session->observer_->opened(decoder, wanted, *formats, bitstream);
     return session;
 }
 
 Session::Session(Passkey, const Decoder& decoder, v4l2::Device&& device, os::UniqueFd&& media,
                  const StreamFormat& wanted, const NegotiatedFormat& formats, const Log& log)
     : decoder_(decoder), log_(log), device_(std::move(device)), media_(std::move(media)), wanted_(wanted),
-      formats_(formats), memory_(decoder, wanted), output_(device_, media_.get(), formats.output),
-      capture_(device_, formats.capture) {}
+      formats_(formats), observer_(decoder.observer), memory_(decoder, wanted),
+      output_(device_, media_.get(), formats.output), capture_(device_, formats.capture) {}
 
 // Closing the device ends its jobs.
 Session::~Session() {
     for (Pending& pending : pending_) {
         pending.work.target->addDamage(Frame::forEver);
+        if (observer_)
+            observer_->ended(number_, pending.work, true);
         pending.work.target->end();
     }
+    if (observer_)
+        observer_->closed(number_);
 }
 
 // -------------------------------------------------------------------------------------------------- submitting
@@ -219,6 +236,8 @@ Result<void> Session::start(Lock& lock, std::list<Pending>& pictures, bool joins
             target->begin();
             pending_.splice(pending_.end(), pictures, pictures.begin());
         }
+        if (observer_)
+            observer_->queued(number_, work);
         if (!failure)
             endInPart(target, failure.error().message);
         else if (!rest.empty())
@@ -238,11 +257,14 @@ void Session::startRest(Lock& lock, const std::shared_ptr<Frame>& target, std::s
     for (const codec::Job& job : jobs) {
         TakenSlots taken(output_);
         const bool last = &job == &jobs.back();
-        auto started = acquireOutput(lock, job, depth, taken);
+        auto started = orNoMemory([&] {
+            taken.reserve(1);
+            return acquireOutput(lock, job, depth, taken);
+        });
         if (std::none_of(pending_.begin(), pending_.end(), isIt))
             return; // lost meanwhile: the rest would go into the next picture
         if (started)
-            started = output_.prepare(taken[0], job, target->timestamp(), !last || holds);
+            started = orNoMemory([&] { return output_.prepare(taken[0], job, target->timestamp(), !last || holds); });
         if (started)
             started = output_.start(taken[0], target);
         if (!started)
@@ -278,15 +300,9 @@ Result<void> Session::acquireOutput(Lock& lock, const codec::Job& job, size_t de
 
 // An index may be taken neither from what is being submitted, nor from what a pending picture reads or writes.
 Result<CapturePool::Slot*> Session::bind(Lock& lock, const std::shared_ptr<Frame>& frame, std::span<const Work> works) {
-    const auto uses = [](const Work& work, const std::shared_ptr<Frame>& other) {
-        return work.target == other ||
-               std::any_of(work.references.begin(), work.references.end(),
-                           [&](const Reference& reference) { return reference.frame == other; });
-    };
     const auto needed = [&](const std::shared_ptr<Frame>& other) {
-        return std::any_of(works.begin(), works.end(), [&](const Work& work) { return uses(work, other); }) ||
-               std::any_of(pending_.begin(), pending_.end(),
-                           [&](const Pending& pending) { return uses(pending.work, other); });
+        return std::ranges::any_of(works, [&](const Work& work) { return work.needs(*other); }) ||
+               std::ranges::any_of(pending_, [&](const Pending& pending) { return pending.work.needs(*other); });
     };
     const auto deadline = os::Deadline::after(2 * decoder_.stallTimeout);
     for (;;) {
@@ -316,15 +332,9 @@ Result<void> Session::wait(const Frame& frame, os::Deadline deadline) {
 
 Result<void> Session::waitUntilUnused(const Frame& frame) {
     Guard guard(*this);
-    const auto uses = [&](const Pending& pending) {
-        const auto reads = [&](const Reference& reference) {
-            return reference.read && reference.frame.get() == &frame;
-        };
-        return pending.work.target.get() == &frame ||
-               std::any_of(pending.work.references.begin(), pending.work.references.end(), reads);
-    };
+    const auto accesses = [&](const Pending& pending) { return pending.work.accesses(frame); };
     const auto deadline = os::Deadline::after(2 * decoder_.stallTimeout);
-    while (std::any_of(pending_.begin(), pending_.end(), uses)) {
+    while (std::ranges::any_of(pending_, accesses)) {
         if (deadline.passed())
             return fail(ErrorKind::Busy, "the memory is still needed by pictures before this one");
         if (held_ == &frame)
@@ -458,6 +468,8 @@ void Session::complete(Pending& pending) {
             });
         goodSince_ = 0;
     }
+    if (observer_)
+        observer_->ended(number_, work, false);
     work.target->end();
 }
 
@@ -472,8 +484,11 @@ void Session::recover(Lock& lock, const char* why) noexcept {
         return strprintf("%s: %s: stopping and restarting the queues, %zu pictures are lost", decoder_.codec->name, why,
                          lost.size());
     });
-    for (Pending& pending : lost)
+    for (Pending& pending : lost) {
         pending.work.target->addDamage(Frame::forEver);
+        if (observer_)
+            observer_->ended(number_, pending.work, true);
+    }
     const auto before = capture_.latest([](const Frame& frame) { return !frame.pending(); });
     epoch_++;
     held_ = nullptr;

@@ -36,6 +36,11 @@ struct Work {
     bool secondField = false; // of the picture that `target` already is
     bool damaged = false;     // whatever the device says
     uint32_t damageLasts = Frame::forEver;
+
+    // Whether the device writes or reads the memory of this picture.
+    bool accesses(const Frame& frame) const;
+    // The same, or has to find it by its timestamp only.
+    bool needs(const Frame& frame) const;
 };
 
 // One file handle of a device with both queues running: what is pending on it, and how that ends. Thread-safe: one
@@ -121,6 +126,8 @@ private:
     os::UniqueFd media_;
     const StreamFormat wanted_;
     const NegotiatedFormat formats_;
+    const std::shared_ptr<Observer> observer_;
+    uint32_t number_ = 0; // that the observer gave
     MemoryPool memory_;
 
     std::timed_mutex mutex_;

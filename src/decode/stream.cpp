@@ -12,6 +12,9 @@ constexpr uint64_t timestampOf(uint64_t frame) {
     return frame * 1000;
 }
 
+// Its own, and that of what is decoded once more before it.
+constexpr uint64_t namesOfAPicture = 2;
+
 // Whether the surface has room for all that such a picture shows. Asked before anything is made for it.
 Result<void> checkSize(const Surface& surface, const codec::Codec& codec, const codec::Submission& submission) {
     if (uint64_t{surface.width()} + codec.unitWidth > submission.codedWidth &&
@@ -35,10 +38,6 @@ Result<void> checkMemory(const Surface& surface, const Layout& layout) {
                           has.format->name, has.width, has.height, has.pitches[0], layout.width, layout.height));
 }
 
-// So many pictures in a row fail before something must change: clients leave the hardware, and are right if the device
-// does not come back.
-constexpr unsigned mostFailures = 3;
-
 // Whether it is the picture that failed, and not what the client asks for: then the stream goes on.
 bool isDamage(const Error& error) {
     return error.kind != ErrorKind::Unsupported && error.kind != ErrorKind::InvalidParameter;
@@ -48,21 +47,30 @@ bool isDamage(const Error& error) {
 
 Result<void> Stream::decode(const codec::PictureInput& picture, const std::shared_ptr<Surface>& target,
                             const SurfaceLookup& lookup) {
-    auto submitted = submit(picture, *target, lookup);
+    std::any state;
+    const auto trySubmit = [&] { return orNoMemory([&] { return submit(picture, *target, lookup, state); }); };
+    auto submitted = trySubmit();
     if (!submitted && submitted.error().kind == ErrorKind::OutOfMemory) {
         dropUnownedMemory();
         // Without pictures that could be referred to, the session itself can go: with it goes all that it holds.
         if (!isReferable())
             setSession(nullptr);
-        submitted = submit(picture, *target, lookup);
+        submitted = trySubmit();
     }
     if (submitted) {
         failures_ = 0;
         return decoder_.codec->leavesOut ? awaitVerdict(*target) : submitted;
     }
     const Error& error = submitted.error();
+    if (!isDamage(error))
+        return submitted;
+    // The picture is lost. Its names are not used again, and what its headers say holds for later pictures.
+    lastFrame_ += namesOfAPicture;
+    if (decoder_.codec->headersOutliveLoss && state.has_value())
+        codecState_ = std::move(state);
+    firstField_.reset();
     const bool ofTheStream = error.kind == ErrorKind::Decoding; // and never the device's
-    if (!isDamage(error) || (!ofTheStream && (lastFrame_ == 0 || ++failures_ >= mostFailures)))
+    if (!ofTheStream && ++failures_ >= mostFailures)
         return submitted;
     log_.info(strprintf("%s: a picture is concealed: %s", decoder_.codec->name, submitted.error().message.c_str()));
     conceal(*target);
@@ -96,12 +104,14 @@ Result<void> Stream::awaitVerdict(const Surface& target) {
     return fail(ErrorKind::Decoding, "the device could not decode the picture: it is left out");
 }
 
-Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup) {
+// `state`: what the codec remembers after this picture.
+Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup,
+                            std::any& state) {
     const auto shownBefore = target.frame();
     const codec::References::Names names{timestampOf(lastFrame_ + 1), timestampOf(lastFrame_ + 2)};
     const auto built = session();
     PictureReferences references(built.get(), lookup, shownBefore, names);
-    std::any state = codecState_;
+    state = codecState_;
     const auto submission = decoder_.codec->build(picture, references, decoder_.controls, state);
     if (!submission)
         return tl::unexpected(submission.error());
@@ -115,7 +125,10 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
         return opened;
     const auto session = this->session();
 
+    if (decoder_.observer)
+        decoder_.observer->beforePicture();
     std::vector<Work> works;
+    works.reserve(2);
     if (submission->prelude) {
         auto memory = spareMemory(*session);
         if (!memory)
@@ -129,8 +142,10 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
         works.front().references.insert(works.front().references.end(), refersTo.begin(), refersTo.end());
     }
     auto undecided = submission->undecided ? refersTo : std::vector<Reference>();
+    // A second field whose first was lost is a picture of its own, half of which is missing.
     auto frame = submission->secondField ? firstField_.lock() : nullptr;
-    if (!frame || frame != shownBefore || !session->holds(frame)) {
+    const bool completesFrame = frame && frame == shownBefore && session->holds(frame);
+    if (!completesFrame) {
         auto memory = memoryFor(shown, *session);
         if (!memory)
             return tl::unexpected(std::move(memory).error());
@@ -144,14 +159,14 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
                      .jobs = submission->jobs,
                      .references = std::move(refersTo),
                      .firstField = submission->firstField,
-                     .secondField = submission->secondField && frame == shownBefore,
-                     .damaged = submission->damaged,
+                     .secondField = completesFrame,
+                     .damaged = submission->damaged || (submission->secondField && !completesFrame),
                      .damageLasts = submission->damageLasts ? submission->damageLasts : Frame::forEver});
     const auto replayed = submission->prelude ? works.front().target : nullptr;
     if (auto submitted = session->submit(works); !submitted)
         return submitted;
 
-    lastFrame_ += 2;
+    lastFrame_ += namesOfAPicture;
     codecState_ = std::move(state);
     undecided_ = std::move(undecided);
     firstField_ = submission->firstField ? frame : nullptr;
@@ -237,11 +252,14 @@ Result<Stream::Memory> Stream::memoryFor(Surface& surface, Session& session) {
     if (promised || !memory)
         return spareMemory(session);
     constexpr long owners = 2; // the surface, and this function
-    if (serves && (!frame || frame->memory() != memory || frame.use_count() <= owners))
+    if (serves && !memory->beingRead() && (!frame || frame->memory() != memory || frame.use_count() <= owners))
         return memory;
     auto other = spareMemory(session);
     if (!other && serves && before && other.error().kind == ErrorKind::OutOfMemory)
-        return before->waitUntilUnused(*frame).map([&] { return memory; });
+        return before->waitUntilUnused(*frame).map([&] {
+            (void)memory->waitUntilUnused(os::Deadline::after(readerTimeout));
+            return memory;
+        });
     if (other && serves)
         session.memory().keep(memory);
     return other;
@@ -260,7 +278,7 @@ void Stream::conceal(Surface& target) {
     const auto memory = session ? memoryFor(target, *session) : tl::unexpected(Error{});
     if (!memory)
         return target.refuse();
-    const auto frame = std::make_shared<Frame>(*memory, session, timestampOf(++lastFrame_));
+    const auto frame = std::make_shared<Frame>(*memory, session, timestampOf(lastFrame_));
     frame->addDamage(Frame::forEver);
     if (const auto before = session->latest(nullptr)) {
         (void)session->wait(*before, os::Deadline::never());

@@ -18,8 +18,8 @@ public:
     // outlive the stream.
     Stream(const Decoder& decoder, const Log& log) : decoder_(decoder), log_(log) {}
 
-    // Submits a picture for decoding into `target` and returns without waiting for it, unless everything is in use.
-    // `lookup` resolves the surfaces that the picture refers to.
+    // Submits a picture for decoding into `target` and returns without waiting for it, unless everything is in use or
+    // its codec leaves pictures out. `lookup` resolves the surfaces that the picture refers to.
     //
     // Fails only where decoding cannot work (Unsupported), where the client's buffers are wrong (InvalidParameter), and
     // where nothing has worked for some time, and for a picture that is left out (Codec::leavesOut). Any other picture
@@ -39,7 +39,8 @@ public:
 private:
     using Memory = std::shared_ptr<FrameMemory>;
 
-    Result<void> submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup);
+    Result<void> submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup,
+                        std::any& state);
     Result<void> awaitVerdict(const Surface& target);
     bool leaveOut();
     Result<void> openSession(const codec::Submission& submission, const Surface& shown);
@@ -58,8 +59,11 @@ private:
     std::weak_ptr<Frame> firstField_;  // of the picture that was submitted last, if its second is to come
     bool standsAlone_ = false;         // that picture is predicted from no other
     uint64_t lastFrame_ = 0;
-    unsigned failures_ = 0; // pictures in a row that could not be submitted
-    unsigned leftOut_ = 0;  // pictures in a row that the device could not decode, and that were left out
+    // Pictures in a row that could not be submitted. After so many the device does not come back; at first it has still
+    // to show that it works.
+    static constexpr unsigned mostFailures = 3;
+    unsigned failures_ = mostFailures;
+    unsigned leftOut_ = 0; // pictures in a row that the device could not decode, and that were left out
 
     mutable std::mutex mutex_; // of session_, for a few instructions
     std::shared_ptr<Session> session_;

@@ -19,9 +19,10 @@ public:
     using Memory = std::shared_ptr<FrameMemory>;
 
     // Width and height as the client sees them, pixels. Memory comes later: clients create surfaces of any size to see
-    // what is accepted, and free most of them untouched.
-    Surface(uint32_t width, uint32_t height, const PixelFormat& format)
-        : width_(width), height_(height), format_(format) {}
+    // what is accepted, and free most of them untouched. `expected`: the decoder that will probably write it; null: not
+    // known.
+    Surface(uint32_t width, uint32_t height, const PixelFormat& format, const Decoder* expected)
+        : width_(width), height_(height), format_(format), expected_(expected) {}
     // In memory of the client's own.
     Surface(uint32_t width, uint32_t height, Memory memory)
         : width_(width), height_(height), format_(*memory->layout().format), memory_(std::move(memory)),
@@ -30,6 +31,7 @@ public:
     uint32_t width() const { return width_; }
     uint32_t height() const { return height_; }
     const PixelFormat& format() const { return format_; }
+    const Decoder* expected() const { return expected_; }
 
     // The picture that it shows or will show; null if none was decoded into it.
     std::shared_ptr<Frame> frame() const;
@@ -75,6 +77,7 @@ private:
     const uint32_t width_;
     const uint32_t height_;
     const PixelFormat& format_;
+    const Decoder* const expected_ = nullptr;
 
     mutable std::mutex mutex_;
     std::shared_ptr<Frame> frame_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <new>
 #include <string>
 #include <utility>
 
@@ -31,6 +32,16 @@ using Result = tl::expected<T, Error>;
 
 inline tl::unexpected<Error> fail(ErrorKind kind, std::string message, int code = 0) {
     return tl::unexpected<Error>(Error{kind, std::move(message), code});
+}
+
+// What the function returns, or OutOfMemory where it throws for lack of memory.
+template <typename Function>
+auto orNoMemory(Function function) -> decltype(function()) {
+    try {
+        return function();
+    } catch (const std::bad_alloc&) {
+        return fail(ErrorKind::OutOfMemory, "no memory"); // short enough to need none
+    }
 }
 
 } // namespace v4l2_request

@@ -18,14 +18,15 @@ std::shared_ptr<decode::Stream> Context::close() {
     return std::move(stream);
 }
 
-const decode::Decoder* Driver::decoderFor(const PixelFormat& format, uint32_t width, uint32_t height) const {
+const decode::Decoder* Driver::decoderFor(const PixelFormat& format, uint32_t width, uint32_t height,
+                                          const decode::Decoder* expected) const {
     const auto fits = [&](const decode::Decoder& decoder) {
         return width <= decoder.sizes.maxWidth && height <= decoder.sizes.maxHeight &&
                std::any_of(decoder.profiles.begin(), decoder.profiles.end(),
                            [&](const codec::Profile& profile) { return (profile.rtFormats & format.rt) != 0; });
     };
-    if (const decode::Decoder* decoder = recent_; decoder && fits(*decoder))
-        return decoder;
+    if (expected && fits(*expected))
+        return expected;
     const auto found = std::find_if(decoders.begin(), decoders.end(), fits);
     return found == decoders.end() ? nullptr : &*found;
 }
@@ -57,6 +58,8 @@ std::optional<Layout> Driver::layoutOf(const decode::Decoder& decoder, const Pix
             return known->second;
     }
     const auto layout = decode::layoutFor(decoder, streamFormat(decoder, format, width, height));
+    if (!layout && layout.error().kind != ErrorKind::Unsupported)
+        return std::nullopt; // it could not be asked: that is no answer
     const auto answer = layout && layout->format == &format ? std::optional(*layout) : std::nullopt;
     const std::lock_guard lock(mutex_); // not while the device is asked
     constexpr size_t most = 64;
@@ -66,12 +69,15 @@ std::optional<Layout> Driver::layoutOf(const decode::Decoder& decoder, const Pix
 }
 
 std::optional<Layout> Driver::surfaceLayout(const PixelFormat& format, uint32_t width, uint32_t height) {
-    const decode::Decoder* decoder = isForSurfaces(format) ? decoderFor(format, width, height) : nullptr;
+    const decode::Decoder* decoder = isForSurfaces(format) ? decoderFor(format, width, height, lastUsed_) : nullptr;
     return decoder ? layoutOf(*decoder, format, width, height) : std::nullopt;
 }
 
-const decode::Decoder* Driver::memoryDecoderFor(const PixelFormat& format, uint32_t width, uint32_t height) const {
-    const decode::Decoder* best = decoderFor(format, width, height);
+const decode::Decoder* Driver::memoryDecoderFor(const decode::Surface& surface) const {
+    const PixelFormat& format = surface.format();
+    const uint32_t width = surface.width(), height = surface.height();
+    const decode::Decoder* best =
+        decoderFor(format, width, height, surface.expected() ? surface.expected() : firstUsed_.load());
     auto layout = best ? layoutOf(*best, format, width, height) : std::nullopt;
     if (!layout)
         return best;
@@ -89,7 +95,7 @@ const decode::Decoder* Driver::memoryDecoderFor(const PixelFormat& format, uint3
 Result<std::shared_ptr<decode::FrameMemory>> Driver::memoryOf(decode::Surface& surface) const {
     if (auto memory = surface.memory())
         return memory;
-    const decode::Decoder* decoder = memoryDecoderFor(surface.format(), surface.width(), surface.height());
+    const decode::Decoder* decoder = memoryDecoderFor(surface);
     if (!decoder) // va.h wants VA_STATUS_ERROR_OPERATION_FAILED where an image cannot be derived
         return fail(ErrorKind::Device, strprintf("no decoder writes %s of %ux%u", surface.format().name,
                                                  surface.width(), surface.height()));

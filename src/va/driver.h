@@ -48,7 +48,6 @@ struct Buffer {
     unsigned handles = 0;
 
     codec::Bytes bytes() const { return {data.data(), size_t{elementSize} * elements}; }
-    codec::Bytes element(size_t index) const { return {data.data() + index * elementSize, elementSize}; }
 };
 
 struct Image {
@@ -58,17 +57,21 @@ struct Image {
 
 // What a client sent since vaBeginPicture.
 struct Picture {
-    std::shared_ptr<decode::Surface> target;
+    std::shared_ptr<decode::Surface> target; // null: none was begun
     codec::PictureInput input;
     std::vector<std::shared_ptr<Buffer>> buffers; // keeps alive what input points at
     // Slice parameters and slice data come in buffers of their own, in any order.
     struct SliceParameters {
+        codec::Bytes bytes;
+        size_t elementSize;
         size_t dataBefore; // buffers of slice data that had come by then
-        std::vector<codec::Bytes> elements;
     };
     std::vector<SliceParameters> sliceParameters;
     std::vector<codec::Bytes> sliceData;
     Status failed; // the first buffer that could not be taken: the picture is not submitted
+
+    // Forgets the picture, and keeps the memory for the next.
+    void clear();
 };
 
 struct Context {
@@ -77,9 +80,9 @@ struct Context {
     uint32_t height;
 
     std::mutex mutex;
-    std::optional<Picture> picture;         // between vaBeginPicture and vaEndPicture
+    Picture picture;                        // between vaBeginPicture and vaEndPicture
     std::shared_ptr<decode::Stream> stream; // from the first picture on
-    bool submitting = false;                // a vaEndPicture is under way, and has the stream to itself
+    bool submitting = false;                // a vaEndPicture is under way: picture and stream are its own
     bool destroyed = false;
     std::condition_variable idle; // nobody is submitting any more
 
@@ -99,17 +102,24 @@ struct Driver {
     // Clients leave contexts behind: waits for what the device still writes.
     void finish();
 
-    // The decoder for surfaces that no picture was decoded into yet: that of the config or context that was made last,
-    // as clients make these first, or any other that writes the format and whose sizes hold them.
-    const decode::Decoder* decoderFor(const PixelFormat& format, uint32_t width, uint32_t height) const;
-    // The same for memory, as the stream may be of another codec: of those that lay out the picture alike, the one that
-    // keeps most behind it.
-    const decode::Decoder* memoryDecoderFor(const PixelFormat& format, uint32_t width, uint32_t height) const;
+    // The decoder for pictures of which nothing was decoded yet: this one, or any other that writes the format and
+    // whose sizes hold them.
+    const decode::Decoder* decoderFor(const PixelFormat& format, uint32_t width, uint32_t height,
+                                      const decode::Decoder* expected) const;
+    // The same for the memory of a surface. Its decoder is that of the config or context that was made last before the
+    // surface; or of the first of all, if the surface was there before. The stream may be of another codec all the
+    // same: of those decoders that lay out the picture alike, it is the one that keeps most behind it.
+    const decode::Decoder* memoryDecoderFor(const decode::Surface& surface) const;
     // Whether any decoder writes pictures of this format.
-    bool writes(const PixelFormat& format) const { return decoderFor(format, 0, 0) != nullptr; }
+    bool writes(const PixelFormat& format) const { return decoderFor(format, 0, 0, nullptr) != nullptr; }
     // A config or context of this decoder was made. Whether it still exists does not count: FFmpeg destroys a config,
     // derives a surface of its pool, and only then makes the config that it uses.
-    void noteUse(const decode::Decoder& decoder) { recent_ = &decoder; }
+    void noteUse(const decode::Decoder& decoder) {
+        const decode::Decoder* none = nullptr;
+        firstUsed_.compare_exchange_strong(none, &decoder);
+        lastUsed_ = &decoder;
+    }
+    const decode::Decoder* lastUsed() const { return lastUsed_; }
     // The memory of a surface, allocated now if nothing has needed it before.
     Result<std::shared_ptr<decode::FrameMemory>> memoryOf(decode::Surface& surface) const;
     // The same for the client to keep, if `check` has nothing against its layout: it does not change from then on.
@@ -140,7 +150,7 @@ struct Driver {
     SpareBuffers spareBuffers;
 
 private:
-    std::atomic<const decode::Decoder*> recent_ = nullptr; // among the decoders
+    std::atomic<const decode::Decoder*> firstUsed_ = nullptr, lastUsed_ = nullptr; // among the decoders
     mutable std::mutex mutex_;
     // How a decoder lays out pictures of this format and size, if it writes the format as it is. Asked once.
     std::optional<Layout> layoutOf(const decode::Decoder& decoder, const PixelFormat& format, uint32_t width,

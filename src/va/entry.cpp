@@ -3,6 +3,8 @@
 #include <new>
 #include <vector>
 
+#include "record/about.h"
+#include "record/recorder.h"
 #include "va/entry_points.h"
 
 // The C ABI: the one exported symbol, and the wrapper that every entry point passes through.
@@ -147,6 +149,12 @@ VAStatus initialise(VADriverContextP context) {
             (isError ? context->error_callback : context->info_callback)(context, line);
     });
     decode::ProbeReport report = decode::probeDecoders();
+    if (auto wish = record::wishOfEnvironment()) {
+        const auto recorder =
+            std::make_shared<record::Recorder>(std::move(*wish), record::describe(report), driver->log);
+        for (decode::Decoder& decoder : report.decoders)
+            decoder.observer = recorder;
+    }
     driver->decoders = std::move(report.decoders);
     const bool useless = driver->decoders.empty();
     for (const std::string& note : report.notes())

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -16,66 +16,81 @@ namespace v4l2_request::va {
 // surface is never that of a buffer; a number is not used again before the range is exhausted, so that a stale id stays
 // invalid. Lookups hand out shared ownership: an object that one thread destroys lives until the others are done with
 // it.
+//
+// A number's slot is the number modulo the size of the table. A new object takes the next number whose slot is free;
+// so a lookup is one comparison, and nothing is allocated for each object.
 template <typename T, uint8_t Range>
 class ObjectTable {
 public:
     VAGenericID add(std::shared_ptr<T> object) {
         const std::lock_guard lock(mutex_);
+        if (2 * (count_ + 1) > slots_.size())
+            grow();
         do
             last_ = last_ % maxNumber + 1;
-        while (objects_.count(base + last_));
-        if (spare_.empty()) {
-            objects_.emplace(base + last_, std::move(object));
-        } else {
-            auto& node = spare_.back();
-            node.key() = base + last_;
-            node.mapped() = std::move(object);
-            objects_.insert(std::move(node));
-            spare_.pop_back();
-        }
+        while (slot(last_).object);
+        slot(last_) = {base + last_, std::move(object)};
+        count_++;
         return base + last_;
     }
     // Null if there is no such object.
     std::shared_ptr<T> find(VAGenericID id) const {
         const std::lock_guard lock(mutex_);
-        const auto found = objects_.find(id);
-        return found == objects_.end() ? nullptr : found->second;
+        const Slot& found = slot(id - base);
+        return found.id == id ? found.object : nullptr;
     }
     // Takes the object out; null if there is none.
     std::shared_ptr<T> remove(VAGenericID id) {
         const std::lock_guard lock(mutex_);
-        auto node = objects_.extract(id);
-        if (!node)
+        Slot& found = slot(id - base);
+        if (found.id != id || !found.object)
             return nullptr;
-        auto object = std::move(node.mapped());
-        constexpr size_t most = 64; // more than the buffers of nearly every picture
-        if (spare_.size() < most)
-            spare_.push_back(std::move(node));
-        return object;
+        count_--;
+        return std::move(found.object);
     }
     std::vector<std::shared_ptr<T>> all() const {
         const std::lock_guard lock(mutex_);
         std::vector<std::shared_ptr<T>> all;
-        for (const auto& [id, object] : objects_)
-            all.push_back(object);
+        for (const Slot& used : slots_)
+            if (used.object)
+                all.push_back(used.object);
         return all;
     }
     std::vector<std::shared_ptr<T>> removeAll() {
         const std::lock_guard lock(mutex_);
         std::vector<std::shared_ptr<T>> all;
-        for (auto& [id, object] : objects_)
-            all.push_back(std::move(object));
-        objects_.clear();
+        for (Slot& used : slots_)
+            if (used.object)
+                all.push_back(std::move(used.object));
+        count_ = 0;
         return all;
     }
 
 private:
+    struct Slot {
+        VAGenericID id = 0;
+        std::shared_ptr<T> object;
+    };
     static constexpr uint32_t base = uint32_t{Range} << 24;
     static constexpr uint32_t maxNumber = (1u << 24) - 1;
 
+    Slot& slot(uint32_t number) { return slots_[number & (slots_.size() - 1)]; }
+    const Slot& slot(uint32_t number) const { return slots_[number & (slots_.size() - 1)]; }
+
+    // Numbers whose slots differed in the smaller table differ in the larger one, too.
+    void grow() {
+        if (2 * slots_.size() > maxNumber)
+            throw std::bad_alloc();
+        std::vector<Slot> old(2 * slots_.size());
+        old.swap(slots_);
+        for (Slot& moved : old)
+            if (moved.object)
+                slot(moved.id) = std::move(moved);
+    }
+
     mutable std::mutex mutex_;
-    std::map<VAGenericID, std::shared_ptr<T>> objects_;
-    std::vector<typename decltype(objects_)::node_type> spare_; // clients make and destroy buffers for every picture
+    std::vector<Slot> slots_ = std::vector<Slot>(16); // a power of two
+    size_t count_ = 0;
     uint32_t last_ = 0;
 };
 

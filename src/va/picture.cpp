@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "va/entry_points.h"
 
@@ -52,11 +53,12 @@ Status matchSlices(const codec::Codec& codec, Picture& picture) {
     const bool inTurn = groups.size() == data.size();
     const bool dataFirst = !groups.empty() && groups.front().dataBefore > 0;
     for (size_t i = 0; i < groups.size(); ++i) {
-        const size_t at = inTurn ? i : data.size() == 1 ? 0 : groups[i].dataBefore - (dataFirst ? 1 : 0);
+        const auto& [bytes, elementSize, dataBefore] = groups[i];
+        const size_t at = inTurn ? i : data.size() == 1 ? 0 : dataBefore - (dataFirst ? 1 : 0);
         if (at >= data.size())
             return {VA_STATUS_ERROR_INVALID_PARAMETER, "slice parameters without slice data"};
-        for (const codec::Bytes parameters : groups[i].elements)
-            if (auto status = addSlice(codec, picture, parameters, data[at]); !status.ok())
+        for (codec::Bytes rest = bytes; !rest.empty(); rest = rest.subspan(elementSize))
+            if (auto status = addSlice(codec, picture, rest.first(elementSize), data[at]); !status.ok())
                 return status;
     }
     if (data.size() > groups.size())
@@ -64,7 +66,7 @@ Status matchSlices(const codec::Codec& codec, Picture& picture) {
     return {};
 }
 
-Status takeBuffer(const codec::Codec& codec, Picture& picture, const Buffer& buffer) {
+Status takeBytes(const codec::Codec& codec, Picture& picture, const Buffer& buffer) {
     switch (buffer.type) {
     case VAPictureParameterBufferType: return takeStruct(buffer, codec.pictureSize, picture.input.picture);
     case VAIQMatrixBufferType: return takeStruct(buffer, codec.iqMatrixSize, picture.input.iqMatrix);
@@ -73,9 +75,8 @@ Status takeBuffer(const codec::Codec& codec, Picture& picture, const Buffer& buf
         if (buffer.elementSize < codec.sliceSize)
             return {VA_STATUS_ERROR_INVALID_PARAMETER,
                     strprintf("slice parameters of %u bytes, not %zu", buffer.elementSize, codec.sliceSize)};
-        picture.sliceParameters.push_back({.dataBefore = picture.sliceData.size(), .elements = {}});
-        for (uint32_t i = 0; i < buffer.elements; i++)
-            picture.sliceParameters.back().elements.push_back(buffer.element(i));
+        picture.sliceParameters.push_back(
+            {.bytes = buffer.bytes(), .elementSize = buffer.elementSize, .dataBefore = picture.sliceData.size()});
         return {};
     case VASliceDataBufferType: picture.sliceData.push_back(buffer.bytes()); return {};
     default:
@@ -84,13 +85,33 @@ Status takeBuffer(const codec::Codec& codec, Picture& picture, const Buffer& buf
     }
 }
 
+Status takeBuffer(const Driver& driver, const codec::Codec& codec, Picture& picture, VABufferID id) {
+    auto buffer = driver.buffers.find(id);
+    if (!buffer)
+        return {VA_STATUS_ERROR_INVALID_BUFFER, strprintf("%#x is no buffer", id)};
+    // Kept before anything points at it.
+    return takeBytes(codec, picture, *picture.buffers.emplace_back(std::move(buffer)));
+}
+
 } // namespace
+
+void Picture::clear() {
+    target = nullptr;
+    auto slices = std::move(input.slices);
+    slices.clear();
+    input = {};
+    input.slices = std::move(slices);
+    buffers.clear();
+    sliceParameters.clear();
+    sliceData.clear();
+    failed = {};
+}
 
 Status beginPicture(Driver& driver, VAContextID contextId, VASurfaceID target) {
     const auto context = driver.contexts.find(contextId);
     if (!context)
         return noContext(contextId);
-    const auto surface = driver.surfaces.find(target);
+    auto surface = driver.surfaces.find(target);
     if (!surface)
         return {VA_STATUS_ERROR_INVALID_SURFACE, strprintf("%#x is no surface", target)};
 
@@ -98,8 +119,9 @@ Status beginPicture(Driver& driver, VAContextID contextId, VASurfaceID target) {
     if (context->submitting)
         return {VA_STATUS_ERROR_HW_BUSY, "another thread is submitting a picture of this context"};
     // A picture that was begun and never ended is forgotten: its client has given it up.
-    Picture& picture = context->picture.emplace();
-    picture.target = surface;
+    Picture& picture = context->picture;
+    picture.clear();
+    picture.target = std::move(surface);
     picture.input.profile = context->config->profile;
     picture.input.target = target;
     picture.input.width = context->width;
@@ -114,38 +136,37 @@ Status renderPicture(Driver& driver, VAContextID contextId, VABufferID* ids, int
     if (!ids && count > 0)
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "no buffers"};
     const std::lock_guard lock(context->mutex);
-    if (!context->picture)
+    Picture& picture = context->picture;
+    if (!picture.target || context->submitting)
         return {VA_STATUS_ERROR_OPERATION_FAILED, "vaRenderPicture without vaBeginPicture"};
-    Picture& picture = *context->picture;
-    for (int i = 0; i < count; i++) {
-        const auto buffer = driver.buffers.find(ids[i]);
-        Status status = buffer ? takeBuffer(*context->config->decoder.codec, picture, *buffer)
-                               : Status{VA_STATUS_ERROR_INVALID_BUFFER, strprintf("%#x is no buffer", ids[i])};
-        if (!status.ok()) {
-            picture.failed = status;
-            return status;
-        }
-        picture.buffers.push_back(buffer);
+    try {
+        for (int i = 0; i < count; i++)
+            if (Status taken = takeBuffer(driver, *context->config->decoder.codec, picture, ids[i]); !taken.ok())
+                return picture.failed = taken;
+    } catch (const std::bad_alloc&) {
+        return picture.failed = {VA_STATUS_ERROR_ALLOCATION_FAILED, "no memory"};
     }
     return {};
 }
 
 namespace {
 
-// Takes the picture out of its context and keeps the context from beginning another until it is submitted.
+// While it lives, the context's picture is this thread's alone. One that is not submitted is refused, also by an
+// exception.
 class Submitting {
 public:
     explicit Submitting(Context& context) : context_(context) {
         const std::lock_guard lock(context_.mutex);
-        picture_.swap(context_.picture);
-        if (context_.destroyed || context_.submitting)
-            picture_.reset();
-        else if (picture_)
+        begun_ = context_.picture.target && !context_.destroyed && !context_.submitting;
+        if (begun_)
             context_.submitting = true;
     }
     ~Submitting() {
-        if (!picture_)
+        if (!begun_)
             return;
+        if (!submitted_)
+            context_.picture.target->refuse();
+        context_.picture.clear();
         const std::lock_guard lock(context_.mutex);
         context_.submitting = false;
         context_.idle.notify_all(); // under the lock: who waits may free the context
@@ -153,28 +174,22 @@ public:
     Submitting(const Submitting&) = delete;
     Submitting& operator=(const Submitting&) = delete;
 
-    std::optional<Picture>& picture() { return picture_; }
+    bool begun() const { return begun_; }
+    void submitted() { submitted_ = true; }
 
 private:
     Context& context_;
-    std::optional<Picture> picture_;
+    bool begun_;
+    bool submitted_ = false;
 };
 
-Status check(const codec::Codec& codec, Picture& picture) {
+Status submit(Driver& driver, Context& context, Picture& picture, Submitting& submitting) {
     if (!picture.failed.ok())
         return picture.failed;
-    if (auto status = matchSlices(codec, picture); !status.ok())
+    if (auto status = matchSlices(*context.config->decoder.codec, picture); !status.ok())
         return status;
     if (picture.input.picture.empty() || picture.input.slices.empty())
         return {VA_STATUS_ERROR_INVALID_PARAMETER, "a picture without picture parameters or without slices"};
-    return {};
-}
-
-Status submit(Driver& driver, Context& context, Picture& picture) {
-    if (auto status = check(*context.config->decoder.codec, picture); !status.ok()) {
-        picture.target->refuse();
-        return status;
-    }
     auto stream = context.stream;
     if (!stream) {
         stream = driver.takeStream(context.config->decoder, picture.input);
@@ -184,8 +199,8 @@ Status submit(Driver& driver, Context& context, Picture& picture) {
     const auto decoded =
         stream->decode(picture.input, picture.target, [&](VASurfaceID id) { return driver.surfaces.find(id); });
     // What is left out was written all the same, and a client may refer to it.
-    if (!decoded && decoded.error().kind != ErrorKind::Decoding)
-        picture.target->refuse();
+    if (decoded || decoded.error().kind == ErrorKind::Decoding)
+        submitting.submitted();
     // va.h knows one status for a picture that this driver or its device cannot decode.
     if (!decoded && decoded.error().kind == ErrorKind::Unsupported)
         return {VA_STATUS_ERROR_DECODING_ERROR, decoded.error().message};
@@ -199,11 +214,11 @@ Status endPicture(Driver& driver, VAContextID contextId) {
     if (!context)
         return noContext(contextId);
     Submitting submitting(*context);
-    auto& picture = submitting.picture();
-    if (!picture)
+    if (!submitting.begun())
         return {VA_STATUS_ERROR_OPERATION_FAILED, "vaEndPicture without vaBeginPicture"};
-    auto status = submit(driver, *context, *picture);
-    for (auto& buffer : picture->buffers)
+    Picture& picture = context->picture;
+    auto status = submit(driver, *context, picture, submitting);
+    for (auto& buffer : picture.buffers)
         driver.spareBuffers.give(std::move(buffer));
     return status;
 }

@@ -36,7 +36,7 @@ Status createSurfaces2(Driver& driver, unsigned rtFormat, unsigned width, unsign
     std::vector<std::shared_ptr<decode::Surface>> surfaces; // all or none
     for (unsigned i = 0; i < count; i++) {
         if (!wish->external) {
-            surfaces.push_back(std::make_shared<decode::Surface>(width, height, *wish->format));
+            surfaces.push_back(std::make_shared<decode::Surface>(width, height, *wish->format, driver.lastUsed()));
             continue;
         }
         auto memory = importMemory(driver, *wish, i, count, width, height);

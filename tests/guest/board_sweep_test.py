@@ -4,6 +4,7 @@
 
 BUILD names the build folder (default: build)."""
 
+import html.parser
 import json
 import os
 import shutil
@@ -17,6 +18,29 @@ DAEDALUS = os.environ.get('DAEDALUS_BUILD', os.path.join(BUILD, 'daedalus'))
 FILTERS = ('main-b.h264', 'ipb.m2v', '^weighted.h265', 'plain.ivf', 'high422.h264')
 RESULTS = ('codec', 'file', 'frames', 'libva', 'kdirect', 'sw', 'verdict', 'expect', 'notes', 'counts')
 LAVA = os.path.join(ROOT, 'boards/lava/report.py')
+
+
+class Page(html.parser.HTMLParser):
+    """What is in a page, and which elements were not closed."""
+
+    VOID = ('meta', 'link', 'img')
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.sources, self.links, self.text = [], [], [], ''
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self.sources += [value for name, value in attrs if name == 'src']
+        self.links += [value for name, value in attrs if name == 'href' and tag == 'a']
+
+    def handle_endtag(self, tag):
+        if self.open.pop() != tag:
+            raise AssertionError(f'</{tag}> does not close what is open')
+
+    def handle_data(self, data):
+        self.text += data
 
 
 class BoardSweep(unittest.TestCase):
@@ -40,7 +64,7 @@ class BoardSweep(unittest.TestCase):
             [os.path.join(ROOT, 'scripts/guest'), 'run', '--device', device, '--daedalus', DAEDALUS,
              *(word for each in module for word in ('--module-arg', each)), '--mem', '3G', '--share', BUILD, '--share',
              self.folder, '--env', 'V4L2_REQUEST_CACHE=/tmp/cache', '--', os.path.join(ROOT, 'scripts/board-sweep'),
-             '--build', BUILD, '--json', path, *words, *options],
+             '--build', BUILD, '--json', path, '--html', os.path.join(self.folder, 'board.html'), *words, *options],
             capture_output=True, text=True, check=False, timeout=900)
         if not os.path.exists(path):
             return done, None
@@ -63,6 +87,39 @@ class BoardSweep(unittest.TestCase):
         self.assertIn('VAProfileH264Main: offered yes, by /dev/video', board['info_text'])
         self.assertEqual(len(board['clients']), 2)
         self.assertEqual(board['left_out'], {})
+
+        # The same for people: one file, with a picture of each stream that is decoded.
+        page = Page()
+        with open(os.path.join(self.folder, 'board.html'), encoding='utf-8') as file:
+            page.feed(file.read())
+        self.assertEqual(page.open, [])
+        self.assertEqual(len(page.sources), 7)
+        self.assertTrue(all(source.startswith('data:image/jpeg;base64,') for source in page.sources))
+        self.assertIn('8 of 8 streams are as they should be.', page.text)
+        self.assertIn('VAProfileH264Main: offered yes', page.text)
+        # And joined with others.
+        shutil.copy(os.path.join(self.folder, 'guest.json'), os.path.join(self.folder, 'rows.json'))
+        joined = subprocess.run([os.path.join(ROOT, 'scripts/sweep-report'), self.folder], capture_output=True, text=True, check=True)
+        self.assertIn('rows.json is not of board-sweep', joined.stderr)
+        page = Page()
+        with open(os.path.join(self.folder, 'index.html'), encoding='utf-8') as file:
+            page.feed(file.read())
+        self.assertEqual((page.open, page.links), ([], ['board.html']))
+        self.assertIn('2 of 2', page.text)
+
+        # A forge: nothing is worse than what was accepted, and what is, fails.
+        results, baseline = (os.path.join(self.folder, name) for name in ('board.json', 'baselines/guest.json'))
+        junit = [os.path.join(ROOT, 'contrib/ci/junit.py'), results, '--baseline', baseline]
+        subprocess.run([*junit, '--accept'], check=True)
+        subprocess.run([*junit, '--junit', os.path.join(self.folder, 'junit.xml')], check=True)
+        board['streams'][0]['verdict'] = 'libva: signal 11'
+        with open(results, 'w', encoding='utf-8') as file:
+            json.dump(board, file)
+        worse = subprocess.run(junit, capture_output=True, text=True, check=False)
+        self.assertEqual((worse.returncode, worse.stdout.count('signal 11')), (1, 1))
+        board['streams'][0]['verdict'] = 'match'
+        with open(results, 'w', encoding='utf-8') as file:
+            json.dump(board, file)
 
         # What a lab is told of it, by a lava-test-case of our own.
         said = os.path.join(self.folder, 'said')

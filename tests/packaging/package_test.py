@@ -75,6 +75,8 @@ class Packages(unittest.TestCase):
         names = [os.path.basename(path) for path in self.contents('v4l2-request-tools')]
         self.assertIn('v4l2-request-info', names)
         self.assertIn('v4l2-request-info.1.gz', names)
+        self.assertIn('v4l2-request-replay', names)
+        self.assertIn('v4l2-request-replay.1.gz', names)
 
     def test_what_they_say_of_others(self):
         driver = self.packages['v4l2-request-va-driver']

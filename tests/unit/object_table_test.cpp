@@ -36,6 +36,27 @@ TEST(ObjectTable, WhatIsInUseOutlivesItsRemoval) {
     EXPECT_EQ(*held, 7);
 }
 
+// As clients do: surfaces that stay, and buffers that come and go.
+TEST(ObjectTable, ObjectsThatStayAreFoundWhileOthersComeAndGo) {
+    ObjectTable<int, 1> table;
+    std::vector<VAGenericID> stay;
+    VAGenericID last = 0;
+    for (int i = 0; i < 5000; i++) {
+        const VAGenericID id = table.add(std::make_shared<int>(i));
+        EXPECT_GT(id, last);
+        last = id;
+        if (i % 7 == 0)
+            stay.push_back(id);
+        else
+            EXPECT_EQ(*table.remove(id), i);
+    }
+    for (size_t i = 0; i < stay.size(); i++)
+        EXPECT_EQ(*table.find(stay[i]), static_cast<int>(i) * 7);
+    EXPECT_EQ(table.all().size(), stay.size());
+    EXPECT_EQ(table.find(0), nullptr);
+    EXPECT_EQ(table.find(VA_INVALID_ID), nullptr);
+}
+
 TEST(ObjectTable, ThreadsGetDifferentIds) {
     ObjectTable<int, 1> table;
     std::vector<std::thread> threads;

@@ -416,7 +416,8 @@ TEST_F(Vp9, LosslessFramesHaveNoTxMode) {
     EXPECT_EQ(control.coef[0][0][0][0][0][0], 7); // inv_map_table[0]
 }
 
-// 7.2: profile 0 has 8 bits, profile 2 has 10 or 12; VA-API says which. Also where the stream is joined at an inter frame.
+// 7.2: profile 0 has 8 bits, profile 2 has 10 or 12; VA-API says which. Also where the stream is joined at an inter
+// frame.
 TEST_F(Vp9, TenBits) {
     const auto depth = [&](const Header& header) {
         vaProfile = header.profile == 2 ? VAProfileVP9Profile2 : VAProfileVP9Profile0;

@@ -18,8 +18,9 @@ struct Expected {
     std::vector<uint32_t> frames; // by number of the frame in the recording
 };
 
-// The longest that any call may take, whatever the device does: docs/reliability.md.
-constexpr std::chrono::seconds longestCall{15};
+// The longest that any call may take, whatever the device does: three times what a device may be silent for
+// (docs/reliability.md), 15 s if V4L2_REQUEST_TIMEOUT does not say otherwise.
+std::chrono::seconds longestCall();
 
 // A client that decodes a recording as players do: few surfaces, used again and again, several pictures in flight, each
 // copied out and compared. It goes on after errors. What it finds wrong is in problems().
@@ -41,8 +42,8 @@ public:
 
     // Makes what is not there: display, config, context.
     bool open();
-    // Decodes the first pictures, from the one that needs no other. At one of them, the context is destroyed and made
-    // anew, as FFmpeg does in mid-stream: what follows refers to what came before.
+    // Decodes the first pictures, from the one that needs no other. At one of them, or the next that tells its stream,
+    // the context is destroyed and made anew, as FFmpeg does in mid-stream: what follows refers to what came before.
     void play(size_t pictures, size_t rebuildAt = SIZE_MAX);
     // Exports, derives and maps surfaces: one that was decoded into, and a new one.
     void exportAll();
@@ -52,6 +53,7 @@ public:
 
     VADisplay display() const { return display_; }
     const std::vector<std::string>& problems() const { return problems_; }
+    const std::vector<std::string>& late() const { return late_; } // calls that took too long
     // CRCs of the frames that were read, by number; of a device without faults they are what is expected.
     const std::vector<uint32_t>& seen() const { return seen_; }
     size_t good() const { return good_; }
@@ -85,7 +87,7 @@ private:
     std::set<size_t> refused_;         // vaEndPicture failed: the driver knows, and has to remember
     std::set<size_t> lost_;            // an earlier call failed: only the client knows
     std::set<size_t> unread_;
-    std::vector<std::string> problems_;
+    std::vector<std::string> problems_, late_;
     std::vector<uint32_t> seen_;
     size_t good_ = 0, played_ = 0;
 };

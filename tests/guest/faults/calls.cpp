@@ -7,10 +7,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <linux/dma-buf.h>
@@ -99,9 +101,34 @@ constexpr Site firstOther = 3 * std::size(ioctls);
 static_assert(firstOther + std::size(others) <= mostSites);
 
 std::array<std::atomic<unsigned>, mostSites> counted;
-std::atomic<bool> armed = false;
-Fault fault; // written before `armed` is set
-std::atomic<unsigned> matched = 0;
+std::atomic<unsigned> armed = 0; // so many of the faults
+// An armed fault. Its lock is not one of those whose calls are seen here.
+class ArmedFault {
+public:
+    void set(const Fault& fault) {
+        const Lock lock(busy_);
+        fault_ = fault;
+    }
+    Fault get() const {
+        const Lock lock(busy_);
+        return fault_;
+    }
+
+private:
+    struct Lock {
+        explicit Lock(std::atomic_flag& flag) : busy(flag) {
+            while (busy.test_and_set(std::memory_order_acquire))
+                std::this_thread::yield();
+        }
+        ~Lock() { busy.clear(std::memory_order_release); }
+        Lock(const Lock&) = delete;
+        Lock& operator=(const Lock&) = delete;
+        std::atomic_flag& busy;
+    };
+    mutable std::atomic_flag busy_;
+    Fault fault_;
+} armedFaults[2];
+std::atomic<unsigned> matched[std::size(armedFaults)];
 std::atomic<pid_t> onlyThread = 0;
 std::atomic<unsigned long> allocated = 0, failing = 0;
 thread_local int inDriver = 0;
@@ -127,28 +154,44 @@ bool isDriver(const void* caller) {
     return address >= moduleBegin && address < moduleEnd;
 }
 
-// Counts a call. Returns whether the armed fault is one of it.
-bool meets(Site site) {
+// Where a fault is met, for a search for its cause (CALLS_TRACE).
+void trace() {
+    static const bool wanted = std::getenv("CALLS_TRACE") != nullptr;
+    if (!wanted)
+        return;
+    void* frames[40];
+    ::backtrace_symbols_fd(frames, ::backtrace(frames, std::size(frames)), STDOUT_FILENO);
+}
+
+// Counts a call. Returns the armed fault that is one of this call, if there is one.
+std::optional<Fault> meets(Site site) {
     counted[site]++;
-    if (!armed || fault.site != site || (onlyThread && onlyThread != ::gettid()))
-        return false;
-    const unsigned number = matched++;
-    return number >= fault.after && number - fault.after < fault.times;
+    for (size_t i = 0; i < armed; i++) {
+        const Fault fault = armedFaults[i].get();
+        if (fault.site != site || (onlyThread && onlyThread != ::gettid()))
+            continue;
+        const unsigned number = matched[i]++;
+        if (number < fault.after || number - fault.after >= fault.times)
+            continue;
+        trace();
+        return fault;
+    }
+    return std::nullopt;
 }
 
 // Makes the call, lets it fail, or delays it.
 template <typename Make>
 auto meet(Site site, Make make) {
-    if (!meets(site))
+    const auto fault = meets(site);
+    if (!fault)
         return make();
-    if (fault.error) {
-        errno = fault.error;
+    if (fault->error) {
+        errno = fault->error;
         return decltype(make())(-1);
     }
-    const auto delay = fault.delay; // another may be armed meanwhile
     const auto result = make();
     const int error = errno;
-    std::this_thread::sleep_for(delay);
+    std::this_thread::sleep_for(fault->delay);
     errno = error;
     return result;
 }
@@ -202,20 +245,22 @@ Counts counts() {
     return copy;
 }
 
-void arm(const Fault& wanted) {
-    armed = false;
-    fault = wanted;
-    matched = 0;
+void arm(const Fault& wanted, const std::optional<Fault>& cause) {
+    armed = 0;
+    armedFaults[0].set(wanted);
+    armedFaults[1].set(cause.value_or(Fault{}));
+    matched[0] = matched[1] = 0;
     onlyThread = wanted.thisThreadOnly ? ::gettid() : 0;
-    armed = true;
+    armed = cause ? 2 : 1;
 }
 
 void disarm() {
-    armed = false;
+    armed = 0;
 }
 
 unsigned met() {
-    const unsigned number = matched;
+    const unsigned number = matched[0];
+    const Fault fault = armedFaults[0].get();
     return number <= fault.after ? 0 : std::min(number - fault.after, fault.times);
 }
 
@@ -238,9 +283,11 @@ InDriver::~InDriver() {
 
 namespace {
 
-void* allocate(size_t size) noexcept {
-    if (inDriver && ++allocated == failing)
+[[maybe_unused]] void* allocate(size_t size) noexcept { // not for a sanitizer
+    if (inDriver && ++allocated == failing) {
+        trace();
         return nullptr;
+    }
     return std::malloc(size ? size : 1);
 }
 
@@ -303,10 +350,27 @@ int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
     auto* real = known.load();
     if (!real)
         known = real = reinterpret_cast<int (*)(pthread_mutex_t*)>(::dlsym(RTLD_NEXT, "pthread_mutex_lock"));
-    if (calls::armed && calls::isDriver(__builtin_return_address(0)) && calls::meets(calls::firstOther + calls::Lock))
-        std::this_thread::sleep_for(calls::fault.delay);
+    if (calls::armed && calls::isDriver(__builtin_return_address(0)))
+        if (const auto fault = calls::meets(calls::firstOther + calls::Lock))
+            std::this_thread::sleep_for(fault->delay);
     return real(mutex);
 }
+
+#ifdef __SANITIZE_THREAD__
+// GCC's ThreadSanitizer does not know this call (std::timed_mutex makes it), so that it sees no lock: it knows the one
+// on the other clock.
+int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock, const timespec* until) noexcept {
+    constexpr long second = 1'000'000'000;
+    timespec now{}, real{};
+    ::clock_gettime(clock, &now);
+    ::clock_gettime(CLOCK_REALTIME, &real);
+    real.tv_sec += until->tv_sec - now.tv_sec;
+    real.tv_nsec += until->tv_nsec - now.tv_nsec + second;
+    real.tv_sec += real.tv_nsec / second - 1;
+    real.tv_nsec %= second;
+    return ::pthread_mutex_timedlock(mutex, &real);
+}
+#endif
 
 } // extern "C"
 

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <climits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,10 +36,10 @@ struct Fault {
     std::chrono::milliseconds delay{}; // what the call takes longer
     bool thisThreadOnly = false;       // the one that arms
 };
-// One fault at a time; arming another replaces it.
-void arm(const Fault& fault);
+// One fault at a time, and one more that makes the driver make its call; arming another replaces both.
+void arm(const Fault& fault, const std::optional<Fault>& cause = std::nullopt);
 void disarm();
-// How many calls the armed fault has met.
+// How many calls the armed fault has met, not its cause.
 unsigned met();
 
 // The allocation that fails, counted from 1 from now on, among those that threads make in a FailingAllocations scope.

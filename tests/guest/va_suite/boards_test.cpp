@@ -117,17 +117,42 @@ TEST_F(Boards, MemoryThatWasLaidOutForAnotherCodecIsNotCopied) {
     const Stream& other = streamOf(Codec::Mpeg2);
     if (!display.offers(stream.profile) || !display.offers(other.profile))
         GTEST_SKIP() << "the board does not have both codecs";
-    Player player(display, stream);
-    VAConfigID config = VA_INVALID_ID; // the newest
-    REQUIRE_VA(vaCreateConfig(display, other.profile, VAEntrypointVLD, nullptr, 0, &config));
-    for (size_t i = 0; i < 3; i++)
-        layoutOf(display, player.surface(i));
-    const auto looks = [] { return calls::counts()[calls::siteOf("DMA_BUF_IOCTL_SYNC")]; };
-    const unsigned before = looks();
-    player.play(3);
-    EXPECT_EQ(vaSyncSurface(display, player.surface(2)), VA_STATUS_SUCCESS);
-    if (looks() != before)
-        GTEST_SKIP() << "not mended yet: memory that was laid out for another codec costs a copy on RK3399";
+    for (const bool otherIsFirst : {false, true}) {
+        // Both decoders have the same rows where these are whole units of 64 pixels, which is all that rkvdec of RK3399
+        // has; then only what it keeps behind the picture differs. For other widths it counts when the surfaces were
+        // made.
+        const unsigned width = otherIsFirst ? 192 : stream.width;
+        Display own;
+        VAConfigID config = VA_INVALID_ID;
+        const auto makeOtherConfig = [&] {
+            REQUIRE_VA(vaCreateConfig(own, other.profile, VAEntrypointVLD, nullptr, 0, &config));
+        };
+        if (otherIsFirst)
+            makeOtherConfig();
+        std::vector<VASurfaceID> surfaces(stream.pictureCount + 1);
+        REQUIRE_VA(vaCreateSurfaces(own, VA_RT_FORMAT_YUV420, width, stream.height, surfaces.data(),
+                                    static_cast<unsigned>(surfaces.size()), nullptr, 0));
+        Player player(own, stream, surfaces);
+        if (!otherIsFirst)
+            makeOtherConfig();
+        player.destroyContext();
+        VAContextID context = VA_INVALID_ID;
+        REQUIRE_VA(vaCreateContext(own, player.config(), static_cast<int>(width), static_cast<int>(stream.height),
+                                   VA_PROGRESSIVE, nullptr, 0, &context));
+        player.adoptContext(context);
+        for (size_t i = 0; i < 3; i++)
+            layoutOf(own, surfaces[i]);
+        const auto looks = [] { return calls::counts()[calls::siteOf("DMA_BUF_IOCTL_SYNC")]; };
+        const unsigned before = looks();
+        for (size_t i = 0; i < 3; i++) {
+            Picture picture = player.picture(i);
+            stream.resize(picture, width, stream.height);
+            const Outcome outcome = player.submit(surfaces[i], picture);
+            EXPECT_TRUE(outcome.ok()) << describe(outcome);
+            EXPECT_EQ(vaSyncSurface(own, surfaces[i]), VA_STATUS_SUCCESS);
+        }
+        EXPECT_EQ(looks(), before) << width << " pixels wide";
+    }
 }
 
 } // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Displays and threads: several of both, in any order.
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -181,6 +182,53 @@ TEST_P(Lifetime, ContextReplacedUnderAnotherThread) {
 }
 
 VA_SUITE_FOR_ALL_CODECS(Lifetime);
+
+class Late : public VaTest {};
+
+TEST_F(Late, PicturesLeaveNothingInAnotherContext) {
+    // vaEndPicture has found its context, and is late; meanwhile the context is destroyed, and another one made and
+    // used. The late picture's matrices are not for that one (ISO/IEC 13818-2, 6.3.11: what is not loaded stays as it
+    // is).
+    const Stream& plain = streamOf(Codec::Mpeg2);
+    if (!display.offers(plain.profile) || !display.hasTruePixels())
+        GTEST_SKIP() << "needs a device that decodes MPEG-2";
+    const NoFaultsAfter noFaults;
+    const auto own = loadMpeg2("intra-matrix.m2v");
+    for (unsigned late = 0; late < 12 && !HasFailure(); late++) {
+        Player before(display, *own);
+        before.play(2);
+        ASSERT_EQ(vaSyncSurface(display, before.surface(1)), VA_STATUS_SUCCESS);
+        REQUIRE_VA(vaBeginPicture(display, before.context(), before.surface(2)));
+        auto buffers = before.buffersOf(before.picture(2));
+        REQUIRE_VA(vaRenderPicture(display, before.context(), buffers.data(), static_cast<int>(buffers.size())));
+        std::atomic<bool> begun = false;
+        const VAContextID old = before.context();
+        std::thread thread([&] {
+            calls::arm({.site = calls::siteOf("lock"),
+                        .after = late,
+                        .times = 1,
+                        .delay = std::chrono::milliseconds(150),
+                        .thisThreadOnly = true});
+            begun = true;
+            vaEndPicture(display, old);
+        });
+        while (!begun)
+            std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::milliseconds(15));
+        before.destroyContext();
+        Player player(display, plain);
+        const Outcome first = player.submit(player.surface(0), player.picture(0));
+        thread.join();
+        calls::disarm();
+        Picture picture = player.picture(0);
+        picture.iqMatrix.clear();
+        const Outcome second = player.submit(player.surface(1), picture);
+        EXPECT_TRUE(first.ok() && second.ok()) << describe(first) << describe(second);
+        const Bytes pixels = readSurface(display, player.surface(1), plain.width, plain.height);
+        EXPECT_TRUE(std::ranges::equal(pixels, plain.expectedPicture(0))) << "late at lock " << late;
+        before.clearBuffers();
+    }
+}
 
 } // namespace
 

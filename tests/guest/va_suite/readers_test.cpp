@@ -173,7 +173,12 @@ TEST_P(Readers, AreWaitedForByCopiesOfThePictureBefore) {
         });
         while (!waits || !calls::met()) // it has seen that nobody reads, and is late
             std::this_thread::yield();
-        EXPECT_TRUE(player.submit(surfaces[1], player.picture(0)).ok()); // the next picture, into the same surface
+        {
+            // The next picture, into the same surface. It is not there yet when the late thread goes on.
+            const StoppedDaemon stopped;
+            EXPECT_TRUE(player.submit(surfaces[1], player.picture(0)).ok());
+            std::this_thread::sleep_for(milliseconds(400));
+        }
         thread.join();
         calls::disarm();
         EXPECT_FALSE(isDamaged(display, surfaces[1]));

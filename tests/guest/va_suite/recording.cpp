@@ -147,6 +147,15 @@ size_t Recording::poolSize() const {
     return most;
 }
 
+bool Recording::tellsItsStream(size_t picture) const {
+    if (isSecondField(picture) || !isIntra(picture))
+        return true;
+    for (size_t later = picture; later < pictureCount; later++)
+        if (std::ranges::any_of(references(later), [&](size_t frame) { return frame < frameOf(picture); }))
+            return false;
+    return true;
+}
+
 Picture Recording::picture(size_t index, std::span<const VASurfaceID> surfaces) const {
     Picture picture;
     const Submitted& submitted = pictures_[index];

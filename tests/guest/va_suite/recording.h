@@ -25,6 +25,10 @@ public:
     std::vector<size_t> references(size_t picture) const;
     // Whether the client expects nothing of earlier pictures: it names none.
     bool isIntra(size_t picture) const { return references(picture).empty(); }
+    // Whether a context that begins with this picture can be known to go on with the stream: the picture names another,
+    // or no later one names what came before. MPEG-2's I pictures name none, even where the B pictures that come after
+    // them, of an open GOP, are predicted from the picture before as well (ISO/IEC 13818-2, 6.3.8).
+    bool tellsItsStream(size_t picture) const;
     // The most surfaces that hold a frame that is still needed, at any time.
     size_t poolSize() const;
 

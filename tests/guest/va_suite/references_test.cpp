@@ -123,15 +123,46 @@ TEST_P(RecordedReferences, AreKeptWhenOneBufferCouldNotBeMade) {
     }
 }
 
+class RebuiltContexts : public RecordedReferences {};
+
+TEST_P(RebuiltContexts, GoOnWithTheStream) {
+    // Before every picture, also between the fields of a frame; before some, as the new context then knows more than
+    // one picture.
+    if (!display.hasTruePixels())
+        GTEST_SKIP() << "needs a device that decodes";
+    learn(display, *stream);
+    for (const size_t period : {1u, 3u}) {
+        Player player(display, *stream);
+        for (size_t i = 0; i < stream->pictureCount; i++) {
+            if (i % period == 0 && stream->tellsItsStream(i)) {
+                player.destroyContext();
+                player.createContext();
+            }
+            player.playOne();
+        }
+        for (size_t i = 0; i < stream->frameCount(); i++) {
+            EXPECT_FALSE(isDamaged(display, player.surface(i))) << "frame " << i << ", rebuilt every " << period;
+            player.expectPicture(i);
+        }
+    }
+}
+
+std::string nameOfRow(const testing::TestParamInfo<const char*>& row) {
+    std::string name = row.param;
+    std::ranges::replace_if(
+        name, [](char c) { return !std::isalnum(c); }, '_');
+    return name;
+}
+
 INSTANTIATE_TEST_SUITE_P(All, RecordedReferences,
                          testing::Values("h264-baseline-refs.h264", "hevc-short-term-sets.h265", "vp8-plain.ivf",
                                          "vp8-altref.ivf", "vp9-plain.ivf", "vp9-golden-late.ivf"),
-                         [](const auto& row) {
-                             std::string name = row.param;
-                             std::ranges::replace_if(
-                                 name, [](char c) { return !std::isalnum(c); }, '_');
-                             return name;
-                         });
+                         nameOfRow);
+INSTANTIATE_TEST_SUITE_P(All, RebuiltContexts,
+                         testing::Values("mpeg2-frame-fields.m2v", "h264-HCAFF1_HHI.264", "h264-baseline-refs.h264",
+                                         "hevc-short-term-sets.h265", "vp8-altref.ivf", "vp9-golden-late.ivf",
+                                         "av1-altref.ivf"),
+                         nameOfRow);
 
 class Pool : public CodecTest {};
 
