@@ -23,8 +23,6 @@ void check(const codec::PictureInput& input, const codec::Submission& submission
         require(sps.pic_width_in_luma_samples == submission.codedWidth && submission.codedWidth > 0 &&
                     sps.pic_height_in_luma_samples == submission.codedHeight && submission.codedHeight > 0,
                 "the picture has a size");
-        require(submission.codedWidth <= input.width + 63u && submission.codedHeight <= input.height + 63u,
-                "the picture fits its context");
         require(sps.chroma_format_idc == 1 && sps.num_short_term_ref_pic_sets <= 64 &&
                     sps.num_long_term_ref_pics_sps <= 32 && sps.sps_max_dec_pic_buffering_minus1 <= 15,
                 "the kernel accepts the SPS");

@@ -15,11 +15,11 @@ Result<BufferAccess> BufferAccess::open(BufferSource& source, Piece piece, size_
     auto memory = source.buffer(piece, bytes);
     if (!memory)
         return tl::unexpected(memory.error());
-    const bool write = access != Access::Read;
-    if (access != Access::WriteFenced) {
-        if (auto begun = source.beginAccess(piece, write); !begun)
-            return tl::unexpected(begun.error());
-    }
+    if (access == Access::WriteFenced)
+        return BufferAccess(nullptr, piece, memory->first(bytes), true);
+    const bool write = access == Access::Write;
+    if (auto begun = source.beginAccess(piece, write); !begun)
+        return tl::unexpected(begun.error());
     return BufferAccess(&source, piece, memory->first(bytes), write);
 }
 

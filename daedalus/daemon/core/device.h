@@ -31,7 +31,8 @@ public:
     virtual Result<void> endAccess(Piece piece, bool write) = 0;
 };
 
-/// WriteFenced: other devices wait for the running job to write it. START would wait for that, too.
+/// WriteFenced: other devices wait for the running job to write it. START would wait for that, too, so there is no
+/// bracket.
 enum class Access { Read, Write, WriteFenced };
 
 /// CPU access to a piece of memory: DMA_BUF_IOCTL_SYNC START at creation, END at the end of life.
@@ -50,7 +51,7 @@ private:
     BufferAccess(BufferSource* source, Piece piece, std::span<uint8_t> bytes, bool write)
         : source_(source), piece_(piece), bytes_(bytes), write_(write) {}
 
-    BufferSource* source_;
+    BufferSource* source_; ///< null where nothing has to be ended
     Piece piece_;
     std::span<uint8_t> bytes_;
     bool write_;
