@@ -378,7 +378,10 @@ class Daemon:
         """The next message, or None."""
         if not ready(self.fd, select.POLLIN, seconds):
             return None
-        data = os.read(self.fd, room)
+        try:
+            data = os.read(self.fd, room)
+        except BlockingIOError:  # a job that was cancelled meanwhile
+            return None
         return MESSAGES[struct.unpack_from('I', data)[0]](data)
 
     def read_all(self):

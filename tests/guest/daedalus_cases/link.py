@@ -15,7 +15,7 @@ class Link(Case):
     def test_version(self):
         daemon, value = self.daemon(), u32()
         fcntl.ioctl(daemon.fd, IOC_VERSION, value)
-        self.assertEqual(value.value, 3)
+        self.assertEqual(value.value, 4)
         self.assertEqual(refused(fcntl.ioctl, daemon.fd, number(0, 'D', 99, 0)), 'ENOTTY')
 
     def test_one_daemon_at_a_time(self):
