@@ -363,11 +363,7 @@ Result<Submission> build(const PictureInput& input, const References& references
                           .damaged = prediction.damaged || picture->incomplete,
                           .predictedFrom = std::move(prediction.from),
                           .damageLasts = damageLasts(*picture)};
-    // Every job carries all controls: one that fails cannot leave the next with those of another picture.
-    submission.jobs.resize(sliceBased ? picture->slices.size() : 1);
-    for (size_t i = 1; i < submission.jobs.size(); ++i)
-        submission.jobs[i].controls = pictureControls;
-    submission.jobs[0].controls = std::move(pictureControls);
+    submission.jobs = jobsWith(std::move(pictureControls), sliceBased ? picture->slices.size() : 1);
     for (size_t i = 0; i < picture->slices.size(); ++i) {
         const ParsedSlice& slice = picture->slices[i];
         Job& job = submission.jobs[sliceBased ? i : 0];

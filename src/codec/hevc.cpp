@@ -331,13 +331,9 @@ Result<Submission> build(const PictureInput& input, const References& references
         .predictedFrom = std::move(prediction.from),
         .damageLasts = damageLasts(picture->parameters),
     };
-    // Every job carries all controls: one that fails cannot leave the next with those of another picture.
     const std::span slices(picture->slices);
     const size_t perJob = sliceBased ? 1 : slices.size();
-    submission.jobs.resize(slices.size() / perJob);
-    for (size_t i = 1; i < submission.jobs.size(); ++i)
-        submission.jobs[i].controls = pictureControls;
-    submission.jobs[0].controls = std::move(pictureControls);
+    submission.jobs = jobsWith(std::move(pictureControls), slices.size() / perJob);
     for (size_t i = 0; i < submission.jobs.size(); ++i)
         if (auto added =
                 addSlices(*picture, slices.subspan(i * perJob, perJob), startCodes, *dpb, device, submission.jobs[i]);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "codec/codec.h"
 
@@ -51,6 +52,15 @@ inline Error damagedPicture(Error fault) {
     if (fault.kind == ErrorKind::InvalidParameter)
         fault.kind = ErrorKind::Decoding;
     return fault;
+}
+
+// So many jobs, which all carry these controls: one that fails cannot leave the next with those of another picture.
+inline std::vector<Job> jobsWith(ControlBatch controls, size_t count) {
+    std::vector<Job> jobs(count);
+    for (size_t i = 1; i < count; ++i)
+        jobs[i].controls = controls;
+    jobs.at(0).controls = std::move(controls);
+    return jobs;
 }
 
 } // namespace v4l2_request::codec
