@@ -148,7 +148,7 @@ Result<void> Session::submit(Work submitted) {
     Lock& lock = guard.lock;
     if (work.jobs.size() > 1 && !decoder_.holdCapture)
         return fail(ErrorKind::Unsupported, "the device cannot put several slices into one picture");
-    if (held_ && pending_.back().undecided)
+    if (holdsUndecided())
         startUndecided(lock); // in the order of decoding
     const size_t depth = output_.depthFor(work.jobs.size()), together = std::min(work.jobs.size(), depth);
 
@@ -251,12 +251,12 @@ void Session::hold(std::list<Pending>& picture, TakenSlots& taken) {
 
 bool Session::awaitsDecision(const Frame& frame) {
     const Guard guard(*this);
-    return held_ == &frame && pending_.back().undecided;
+    return held_ == &frame && holdsUndecided();
 }
 
 bool Session::decide(const Frame& frame, const ControlBatch* controls) {
     Guard guard(*this);
-    if (held_ != &frame || !pending_.back().undecided)
+    if (held_ != &frame || !holdsUndecided())
         return false;
     Pending& picture = pending_.back();
     const auto set = controls ? output_.setControls(*picture.undecided, *controls) : Result<void>{};
@@ -546,7 +546,7 @@ void Session::conceal(Lock& lock, std::list<Pending>& lost, const std::shared_pt
 // A thread that waits gets the picture as it is: a second field that still comes is a job of its own, and what an
 // undecided picture should have been is decoded once more.
 void Session::letHeldGo(Lock& lock) {
-    if (pending_.back().undecided)
+    if (holdsUndecided())
         return startUndecided(lock);
     held_ = nullptr;
     if (auto flushed = device_.flush(); !flushed)

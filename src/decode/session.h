@@ -120,6 +120,7 @@ private:
     void startRest(Lock& lock, const std::shared_ptr<Frame>& target, std::span<const codec::Job> jobs, bool holds);
     void endInPart(const std::shared_ptr<Frame>& target, const std::string& why);
     bool holdsAfter(const Work& work, const codec::Job& job) const;
+    bool holdsUndecided() const { return held_ && pending_.back().undecided; }
     bool joinsHeld(const Work& work) const { return work.secondField && held_ == work.target.get(); }
 
     void waitForProgress(Lock& lock, os::Deadline deadline);
