@@ -150,7 +150,7 @@ void Parser::sync() {
         problem(ErrorKind::InvalidParameter, "VP9: an intra frame lacks its frame_sync_code");
 }
 
-// 6.2.2, for profile 0
+// 6.2.2, for profiles 0 and 2
 void Parser::colorConfig() {
     if (header_.profile >= 2 && reader_.flag()) // ten_or_twelve_bit
         return problem(ErrorKind::Unsupported, "VP9: 12 bits per sample are not supported");
