@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -22,15 +24,10 @@ public:
 
     // The next `count` bits, 0 to 32.
     uint32_t bits(unsigned count) {
-        uint32_t value = 0;
-        while (count > 0) {
-            const unsigned step = count < 8u - bit_ ? count : 8u - bit_;
-            const uint32_t byte = current();
-            const uint32_t chunk = byte >> (8u - bit_ - step) & ((1u << step) - 1u);
-            value = value << step | chunk;
-            count -= step;
-            advance(step);
-        }
+        if (ahead_ < count)
+            refill();
+        const auto value = static_cast<uint32_t>(window_ >> 32 >> (32 - count));
+        skip(count);
         return value;
     }
 
@@ -38,11 +35,14 @@ public:
 
     // ue(v) of H.264 9.1: 0 to 2^32 - 2. A prefix of more than 31 zeros names no such value and is an error.
     uint32_t ue() {
-        unsigned zeros = 0;
-        while (ok_ && !flag())
-            if (++zeros > 31)
-                ok_ = false;
-        return ok_ ? (1u << zeros) - 1u + bits(zeros) : 0;
+        if (ahead_ < 32)
+            refill();
+        const auto zeros = static_cast<unsigned>(std::countl_zero(window_));
+        ok_ = ok_ && zeros <= 31;
+        if (!ok_)
+            return 0;
+        skip(zeros + 1);
+        return (1u << zeros) - 1u + bits(zeros);
     }
 
     // se(v) of H.264 9.1.1: 1, -1, 2, -2 ... stand for 1, 2, 3, 4 ...
@@ -53,39 +53,52 @@ public:
     }
 
     // Bits of payload read so far: what syntax tables count.
-    size_t position() const { return (byte_ - skipped_) * 8 + bit_; }
+    size_t position() const { return loaded_ - ahead_; }
     // The same point as an offset into the bytes as they are, emulation prevention included.
-    size_t rawPosition() const { return byte_ * 8 + bit_; }
-
-private:
-    uint32_t current() {
-        if (byte_ < data_.size())
-            return data_[byte_];
-        ok_ = false;
-        return 0;
+    size_t rawPosition() const {
+        size_t byte = 0, zeros = 0;
+        for (size_t payload = position() / 8; payload > 0; --payload) {
+            zeros = data_[byte] == 0 ? zeros + 1 : 0;
+            ++byte;
+            if (isPrevention(byte, zeros)) {
+                ++byte;
+                zeros = 0;
+            }
+        }
+        return byte * 8 + position() % 8;
     }
 
-    void advance(unsigned count) {
-        bit_ += count;
-        if (bit_ < 8)
-            return;
-        bit_ = 0;
-        zeros_ = byte_ < data_.size() && data_[byte_] == 0 ? zeros_ + 1 : 0;
-        if (byte_ < data_.size())
-            ++byte_;
-        if (view_ == View::Rbsp && zeros_ >= 2 && byte_ < data_.size() && data_[byte_] == 3) {
-            ++byte_;
-            ++skipped_;
-            zeros_ = 0;
+private:
+    bool isPrevention(size_t byte, size_t zeros) const {
+        return view_ == View::Rbsp && zeros >= 2 && byte < data_.size() && data_[byte] == 3;
+    }
+
+    void refill() {
+        for (; ahead_ <= 56 && next_ < data_.size(); ahead_ += 8, loaded_ += 8) {
+            const uint8_t byte = data_[next_++];
+            window_ |= uint64_t{byte} << (56 - ahead_);
+            zeros_ = byte == 0 ? zeros_ + 1 : 0;
+            if (isPrevention(next_, zeros_)) {
+                ++next_;
+                zeros_ = 0;
+            }
         }
+    }
+
+    // At most 32.
+    void skip(unsigned count) {
+        window_ <<= count;
+        ok_ = ok_ && count <= ahead_;
+        ahead_ -= std::min(count, ahead_);
     }
 
     std::span<const uint8_t> data_;
     View view_;
-    size_t byte_ = 0;    // the byte that holds the next bit
-    size_t skipped_ = 0; // emulation prevention bytes before it
-    size_t zeros_ = 0;   // zero bytes right before it
-    unsigned bit_ = 0;
+    size_t next_ = 0;     // byte of the data that is not in the window yet
+    size_t zeros_ = 0;    // zero bytes right before it
+    uint64_t window_ = 0; // the next bits of payload, from the top; zeros below
+    unsigned ahead_ = 0;  // how many of them are there
+    size_t loaded_ = 0;   // bits of payload that the window has seen
     bool ok_ = true;
 };
 

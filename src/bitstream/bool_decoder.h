@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -12,23 +13,21 @@ namespace v4l2_request::bitstream {
 // may read a whole header and ask once at its end.
 class BoolDecoder {
 public:
-    explicit BoolDecoder(std::span<const uint8_t> data) : data_(data) {
-        for (unsigned i = 0; i < windowBits; ++i)
-            value_ = value_ << 1 | nextBit();
-    }
+    explicit BoolDecoder(std::span<const uint8_t> data) : data_(data) { refill(); }
 
     // A bool that is false with the given probability, in 256ths.
     bool boolean(unsigned probability) {
         const uint32_t split = 1 + ((range_ - 1) * probability >> 8);
-        const bool result = value_ >= split;
+        const uint64_t bound = uint64_t{split} << 56;
+        const bool result = window_ >= bound;
         if (result) {
             range_ -= split;
-            value_ -= split;
+            window_ -= bound;
         } else {
             range_ = split;
         }
-        for (; range_ < 128; range_ <<= 1)
-            value_ = value_ << 1 | nextBit();
+        if (range_ < 128)
+            normalise();
         return result;
     }
 
@@ -48,24 +47,30 @@ public:
         return flag() ? -magnitude : magnitude;
     }
 
-    // Bits that the decoder has done with. It looks eight bits ahead; those do not count.
-    size_t position() const { return read_ - windowBits; }
+    // Bits that the decoder has done with.
+    size_t position() const { return 8 * next_ - static_cast<size_t>(ahead_); }
     bool ok() const { return position() <= data_.size() * 8; }
 
 private:
-    // What it takes to compare with a split, which is never more than 255.
-    static constexpr unsigned windowBits = 8;
+    void normalise() {
+        const int shift = std::countl_zero(range_) - 24;
+        range_ <<= shift;
+        window_ <<= shift;
+        ahead_ -= shift;
+        if (ahead_ < 8) // what it takes to compare with a split, which is never more than 255
+            refill();
+    }
 
-    uint32_t nextBit() {
-        const size_t byte = read_ / 8;
-        const uint32_t bit = byte < data_.size() ? data_[byte] >> (7 - read_ % 8) & 1u : 0u;
-        ++read_;
-        return bit;
+    void refill() {
+        for (; ahead_ <= 56; ahead_ += 8, ++next_)
+            if (next_ < data_.size())
+                window_ |= uint64_t{data_[next_]} << (56 - ahead_);
     }
 
     std::span<const uint8_t> data_;
-    size_t read_ = 0; // bits
-    uint32_t value_ = 0;
+    size_t next_ = 0;     // byte of the data that is not in the window yet
+    uint64_t window_ = 0; // the next bits, from the top; zeros below
+    int ahead_ = 0;       // how many of them are there
     uint32_t range_ = 255;
 };
 
