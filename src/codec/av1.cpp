@@ -200,16 +200,16 @@ void fillDisplay(const Frame& frame, const DeviceControls& device, Submission& s
 }
 
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
-                         std::any& keptState) {
-    const auto* kept = std::any_cast<Av1State>(&keptState);
-    Av1State state = kept ? *kept : Av1State{};
+                         const std::any& before, std::any& after) {
+    auto state = stateOf<Av1State>(before);
     auto frame = takeFrame(input, device);
     if (!frame)
         return tl::unexpected(frame.error());
 
-    Submission submission{.codedWidth = frame->width,
-                          .codedHeight = frame->height,
-                          .bitDepth = static_cast<uint8_t>(frame->picture.bit_depth_idx ? 10 : 8)};
+    Submission submission(input.memory);
+    submission.codedWidth = frame->width;
+    submission.codedHeight = frame->height;
+    submission.bitDepth = frame->picture.bit_depth_idx ? 10 : 8;
     const Av1Slots::Map map = readMap(frame->picture, references);
     if (!frame->intra())
         if (auto filled = fillReferences(*frame, references, state, map, submission); !filled)
@@ -221,13 +221,12 @@ Result<Submission> build(const PictureInput& input, const References& references
     fillDisplay(*frame, device, submission);
 
     state.tools |= usedAv1Tools(frame->picture);
-    Job& job = submission.jobs.emplace_back();
+    Job& job = submission.jobs.emplace_back(std::move(frame->tiles.bitstream), input.memory);
     job.controls.add<Av1Sequence>(fillAv1Sequence(frame->picture, state.tools, std::max(frame->width, input.width),
                                                   std::max(frame->height, input.height)));
     job.controls.addArray<Av1TileGroupEntry>(frame->tiles.entries);
     if (device.has(Av1FilmGrain::id))
         job.controls.add<Av1FilmGrain>(fillAv1FilmGrain(frame->picture));
-    job.bitstream = std::move(frame->tiles.bitstream);
 
     const Av1Slots::Slot slot{.timestamp = references.name(), .orderHint = frame->picture.order_hint};
     submission.undecided = !mask;
@@ -237,7 +236,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     job.controls.add<Av1Frame>(frame->control);
     state.width = frame->width;
     state.height = frame->height;
-    keptState = state;
+    keepState(after, std::move(state));
     return submission;
 }
 
@@ -258,7 +257,7 @@ std::optional<Decision> decide(const PictureInput& next, const References& refer
     v4l2_ctrl_av1_frame frame = unsaved->frame;
     frame.refresh_frame_flags = static_cast<uint8_t>(1u << *slot);
     state->slots.store(frame.refresh_frame_flags, {.timestamp = references.name(), .orderHint = unsaved->orderHint});
-    Decision decision{.surface = unsaved->surface, .job = {}};
+    Decision decision{.surface = unsaved->surface, .job = Job{}};
     decision.job.controls = unsaved->controls;
     decision.job.controls.add<Av1Frame>(frame);
     decision.job.bitstream.appendCopy(unsaved->data);

@@ -134,7 +134,7 @@ Result<Av1Tiles> joinAv1Tiles(const PictureInput& input, uint32_t columns, uint3
         return fail(ErrorKind::InvalidParameter, "AV1: tiles are missing, or there are too many");
     if (auto apart = checkOverlap(input.slices); !apart)
         return tl::unexpected(apart.error());
-    std::vector<const Slice*> places(input.slices.size());
+    std::pmr::vector<const Slice*> places(input.slices.size(), input.memory);
     for (const Slice& slice : input.slices) {
         const auto parameters = readParameters<VASliceParameterBufferAV1>(slice.parameters);
         if (parameters.tile_row >= rows || parameters.tile_column >= columns)
@@ -144,7 +144,9 @@ Result<Av1Tiles> joinAv1Tiles(const PictureInput& input, uint32_t columns, uint3
             return fail(ErrorKind::InvalidParameter, "AV1: a tile came twice");
         place = &slice;
     }
-    Av1Tiles tiles{.header = places[0]->before};
+    Av1Tiles tiles{.entries = std::pmr::vector<v4l2_ctrl_av1_tile_group_entry>(input.memory),
+                   .bitstream = Bitstream(input.memory),
+                   .header = places[0]->before};
     for (size_t i = 0; i < places.size(); ++i) {
         const Bytes data = places[i]->data;
         if (data.size() > UINT32_MAX - tiles.bitstream.size())

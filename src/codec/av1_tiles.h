@@ -19,7 +19,7 @@ Result<v4l2_av1_tile_info> fillAv1TileInfo(const VADecPictureParameterBufferAV1&
 
 // Every tile once, in the order of the picture, whatever tile groups it came in.
 struct Av1Tiles {
-    std::vector<v4l2_ctrl_av1_tile_group_entry> entries;
+    std::pmr::vector<v4l2_ctrl_av1_tile_group_entry> entries;
     Bitstream bitstream;   // the tiles alone, one after the other
     uint8_t sizeBytes = 0; // TileSizeBytes, if it can be told
     Bytes header;          // what came before the first tile

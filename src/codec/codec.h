@@ -4,6 +4,7 @@
 #include <any>
 #include <cstdint>
 #include <map>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <vector>
@@ -42,6 +43,8 @@ struct PictureInput {
     Bytes iqMatrix;    // VAIQMatrixBuffer*
     Bytes probability; // VAProbabilityDataBufferVP8
     std::vector<Slice> slices;
+    // For what is made of the picture, up to its submission: it has all gone before the next picture comes.
+    std::pmr::memory_resource* memory = std::pmr::get_default_resource();
 };
 
 // Answers which decoded pictures the device still has.
@@ -84,6 +87,11 @@ private:
 // The bytes of one OUTPUT buffer as a list of pieces, so that they are copied once: into the OUTPUT buffer itself.
 class Bitstream {
 public:
+    explicit Bitstream(std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+        : pieces_(memory), owned_(memory) {}
+    Bitstream(Bitstream&&) = default;
+    Bitstream& operator=(Bitstream&&) = delete; // into other memory, the bytes would move
+
     // Borrows: the bytes must live until the picture is submitted.
     void append(Bytes bytes) {
         if (pieces_.empty())
@@ -96,18 +104,19 @@ public:
     size_t size() const { return size_; }
     std::span<const Bytes> pieces() const { return pieces_; }
 
-    Bitstream() = default;
-    Bitstream(Bitstream&&) = default;
-    Bitstream& operator=(Bitstream&&) = default;
-
 private:
-    std::vector<Bytes> pieces_;
-    std::vector<std::vector<uint8_t>> owned_; // their bytes stay where they are when they move
+    std::pmr::vector<Bytes> pieces_;
+    std::pmr::vector<std::pmr::vector<uint8_t>> owned_; // their bytes stay where they are when they move
     size_t size_ = 0;
 };
 
 // One request: one OUTPUT buffer and the controls that go with it.
 struct Job {
+    explicit Job(std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+        : controls(memory), bitstream(memory) {}
+    explicit Job(Bitstream&& bytes, std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+        : controls(memory), bitstream(std::move(bytes)) {}
+
     ControlBatch controls;
     Bitstream bitstream;
 };
@@ -120,7 +129,10 @@ struct Decision {
 
 // A picture as the device wants it: one job (frame based) or one per slice (slice based), in decoding order.
 struct Submission {
-    std::vector<Job> jobs;
+    explicit Submission(std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+        : jobs(memory), predictedFrom(memory) {}
+
+    std::pmr::vector<Job> jobs;
     // A field picture: the first of its frame, or the second, whose first was submitted to the same target just before.
     bool firstField = false;
     bool secondField = false;
@@ -134,7 +146,7 @@ struct Submission {
     bool damaged = false;
     // The surfaces that it is predicted from, without those that are only kept for later pictures: it is damaged if one
     // of them is. Empty for a picture that stands on its own.
-    std::vector<VASurfaceID> predictedFrom;
+    std::pmr::vector<VASurfaceID> predictedFrom;
     // Damage is inherited over so many pictures at most; 0: for ever. A sequence that refreshes itself bit by bit says
     // when it will be whole again (H.264 D.2.8, H.265 D.3.8: recovery points).
     uint32_t damageLasts = 0;
@@ -184,13 +196,14 @@ struct Codec {
     // picture. Not in AV1: there it is what the device has in its slots.
     bool headersOutliveLoss = true;
 
-    // Builds the requests of one picture. `state` is empty for the first picture of a stream; the caller keeps the
-    // changed value if the submission reached the device, or was lost on the way (headersOutliveLoss). A picture that
-    // cannot be represented is an error, never half filled: InvalidParameter (the client's buffers are not what va.h
-    // says), Unsupported (VA-API or the device cannot carry it, nor the pictures after it), Decoding (the bitstream of
-    // this picture contradicts itself: it is damaged, and the stream goes on).
+    // Builds the requests of one picture. `before` is empty for the first picture of a stream; `after` is set where a
+    // picture is built, and the next one's `before` if the submission reached the device, or was lost on the way
+    // (headersOutliveLoss). What it had is overwritten, so that its memory is used again; both may be one. A picture
+    // that cannot be represented is an error, never half filled: InvalidParameter (the client's buffers are not what
+    // va.h says), Unsupported (VA-API or the device cannot carry it, nor the pictures after it), Decoding (the
+    // bitstream of this picture contradicts itself: it is damaged, and the stream goes on).
     Result<Submission> (*build)(const PictureInput& input, const References& references, const DeviceControls& device,
-                                std::any& state);
+                                const std::any& before, std::any& after);
     // What the next picture decides of the undecided one before it; nothing if that is right as it is. It will have the
     // name that `references` say: its own, or a new one if it is decoded again. Null where no picture is undecided.
     std::optional<Decision> (*decide)(const PictureInput& next, const References& references,

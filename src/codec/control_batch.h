@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory_resource>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace v4l2_request {
@@ -34,9 +37,31 @@ class ControlBatch {
 public:
     struct Entry {
         uint32_t id;
-        uint32_t size;   // bytes: element size * number of elements
-        uint32_t offset; // into the batch's own storage
+        uint32_t size; // bytes: element size * number of elements
+        std::byte* payload;
     };
+
+    explicit ControlBatch(std::pmr::memory_resource* memory = std::pmr::get_default_resource()) : memory_(memory) {}
+    ~ControlBatch() { clear(); }
+    // A copy is in the heap, and what is assigned in the memory that the batch has.
+    ControlBatch(const ControlBatch& other) : ControlBatch() { append(other); }
+    ControlBatch(ControlBatch&& other) noexcept
+        : memory_(other.memory_), entries_(other.entries_), count_(std::exchange(other.count_, 0)) {}
+    ControlBatch& operator=(const ControlBatch& other) {
+        if (this == &other)
+            return *this;
+        clear();
+        append(other);
+        return *this;
+    }
+    // NOLINTNEXTLINE(performance-noexcept-move-constructor,bugprone-exception-escape): into other memory, it copies
+    ControlBatch& operator=(ControlBatch&& other) {
+        if (memory_ != other.memory_)
+            return *this = other;
+        std::swap(entries_, other.entries_);
+        std::swap(count_, other.count_);
+        return *this;
+    }
 
     template <typename C>
     void add(const typename C::Payload& payload) {
@@ -59,9 +84,7 @@ public:
     }
 
     std::span<const Entry> entries() const { return std::span(entries_).first(count_); }
-    std::span<const std::byte> payload(const Entry& entry) const {
-        return std::span(storage_).subspan(entry.offset, entry.size);
-    }
+    static std::span<const std::byte> payload(const Entry& entry) { return {entry.payload, entry.size}; }
 
     // The bytes of a control; empty if the batch has none of that id.
     std::span<const std::byte> find(uint32_t id) const {
@@ -82,22 +105,27 @@ public:
     }
 
 private:
+    static constexpr size_t alignment = 8;
+
     void append(uint32_t id, const void* data, size_t size) {
         assert(count_ < entries_.size());
-        if (count_ == 0)
-            storage_.reserve(4096); // for nearly every request: it is not moved again and again as it grows
-        constexpr size_t alignment = 8;
-        const size_t offset = storage_.size();
-        const auto* bytes = static_cast<const std::byte*>(data);
-        storage_.insert(storage_.end(), bytes, bytes + size);
-        if (const size_t over = size % alignment)
-            storage_.resize(storage_.size() + alignment - over);
-        entries_[count_++] = {id, static_cast<uint32_t>(size), static_cast<uint32_t>(offset)};
+        auto* const payload = static_cast<std::byte*>(memory_->allocate(size, alignment));
+        std::copy_n(static_cast<const std::byte*>(data), size, payload);
+        entries_[count_++] = {id, static_cast<uint32_t>(size), payload};
+    }
+    void append(const ControlBatch& other) {
+        for (const Entry& entry : other.entries())
+            append(entry.id, entry.payload, entry.size);
+    }
+    void clear() noexcept {
+        for (const Entry& entry : entries())
+            memory_->deallocate(entry.payload, entry.size, alignment);
+        count_ = 0;
     }
 
+    std::pmr::memory_resource* memory_;
     std::array<Entry, 8> entries_{}; // no codec has more controls
     size_t count_ = 0;
-    std::vector<std::byte> storage_;
 };
 
 } // namespace v4l2_request

@@ -319,7 +319,7 @@ uint32_t damageLasts(const Picture& picture) {
 }
 
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
-                         std::any& keptState) {
+                         const std::any& before, std::any& after) {
     const auto picture = h264::readPicture(input);
     if (!picture)
         return tl::unexpected(picture.error());
@@ -332,7 +332,7 @@ Result<Submission> build(const PictureInput& input, const References& references
         return fail(ErrorKind::Unsupported, "H.264: the device wants single slices but cannot be told about them");
     const bool startCodes = device.menu(V4L2_CID_STATELESS_H264_START_CODE) == V4L2_STATELESS_H264_START_CODE_ANNEX_B;
 
-    auto state = stateOf<H264State>(keptState);
+    auto state = stateOf<H264State>(before);
     const bool secondField = isSecondField(*picture, input.target, state);
     const int32_t offset = pocOffset(*picture, state);
     const H264SliceHeader& header = picture->header();
@@ -344,26 +344,26 @@ Result<Submission> build(const PictureInput& input, const References& references
 
     const h264::Target target{.surface = input.target, .secondField = secondField, .pocOffset = offset};
     forgetReferences(*picture, target, state.references);
-    const Dpb dpb = buildDpb(*picture, target, references, state.references);
-    h264::Prediction prediction = predictionOf(*picture, dpb, state.references);
+    const Dpb dpb = buildDpb(*picture, target, references, state.references, input.memory);
+    Submission submission(input.memory);
+    const bool whole = findPrediction(*picture, dpb, state.references, submission.predictedFrom);
     rememberReferences(*picture, target, state.references);
 
-    ControlBatch pictureControls;
+    ControlBatch pictureControls(input.memory);
     pictureControls.add<H264Sps>(fillSps(input.profile, *picture, scalingMatrix));
     pictureControls.add<H264Pps>(fillPps(*picture, state, scalingMatrix));
     if (scalingMatrix)
         pictureControls.add<H264ScalingMatrix>(fillScalingMatrix(input));
     pictureControls.add<H264DecodeParams>(fillDecodeParams(*picture, dpb, secondField, offset));
 
-    Submission submission{.firstField = header.fieldPic && !secondField,
-                          .secondField = secondField,
-                          .codedWidth = (picture->parameters.picture_width_in_mbs_minus1 + 1u) * 16,
-                          .codedHeight = (picture->parameters.picture_height_in_mbs_minus1 + 1u) * 16,
-                          .bitDepth = static_cast<uint8_t>(picture->parameters.bit_depth_luma_minus8 + 8),
-                          .damaged = prediction.damaged || picture->incomplete,
-                          .predictedFrom = std::move(prediction.from),
-                          .damageLasts = damageLasts(*picture)};
-    submission.jobs = jobsWith(std::move(pictureControls), sliceBased ? picture->slices.size() : 1);
+    submission.firstField = header.fieldPic && !secondField;
+    submission.secondField = secondField;
+    submission.codedWidth = (picture->parameters.picture_width_in_mbs_minus1 + 1u) * 16;
+    submission.codedHeight = (picture->parameters.picture_height_in_mbs_minus1 + 1u) * 16;
+    submission.bitDepth = static_cast<uint8_t>(picture->parameters.bit_depth_luma_minus8 + 8);
+    submission.damaged = !whole || picture->incomplete;
+    submission.damageLasts = damageLasts(*picture);
+    addJobs(submission, std::move(pictureControls), sliceBased ? picture->slices.size() : 1);
     for (size_t i = 0; i < picture->slices.size(); ++i) {
         const ParsedSlice& slice = picture->slices[i];
         Job& job = submission.jobs[sliceBased ? i : 0];
@@ -374,7 +374,7 @@ Result<Submission> build(const PictureInput& input, const References& references
         if (device.has(H264PredWeights::id))
             job.controls.add<H264PredWeights>(fillPredWeights(slice.header));
     }
-    keepState(keptState, std::move(state));
+    keepState(after, std::move(state));
     return submission;
 }
 

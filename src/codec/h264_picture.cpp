@@ -178,7 +178,8 @@ Result<Picture> readPicture(const PictureInput& input) {
         return fail(ErrorKind::InvalidParameter, "H.264: no picture parameters, or too short ones");
     if (!input.iqMatrix.empty() && input.iqMatrix.size() < sizeof(VAIQMatrixBufferH264))
         return fail(ErrorKind::InvalidParameter, "H.264: the scaling matrix buffer is too short");
-    Picture picture{.parameters = readParameters<VAPictureParameterBufferH264>(input.picture), .slices = {}};
+    Picture picture{.parameters = readParameters<VAPictureParameterBufferH264>(input.picture),
+                    .slices = std::pmr::vector<ParsedSlice>(input.memory)};
     if (auto checked = checkPicture(input, picture.parameters); !checked)
         return tl::unexpected(checked.error());
     if (auto read = readSlices(input, picture); !read)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory_resource>
 #include <vector>
 
 #include <va/va.h>
@@ -23,8 +24,8 @@ struct ParsedSlice {
 // The parameters, and the slices of the primary coded picture.
 struct Picture {
     VAPictureParameterBufferH264 parameters;
-    std::vector<ParsedSlice> slices; // in the order of their first macroblocks; at least one
-    bool incomplete = false;         // a slice is missing, or one was left out
+    std::pmr::vector<ParsedSlice> slices; // in the order of their first macroblocks; at least one
+    bool incomplete = false;              // a slice is missing, or one was left out
 
     const bitstream::H264SliceHeader& header() const { return slices.front().header; }
     // MaxFrameNum (7-10)

@@ -125,11 +125,16 @@ std::optional<uint8_t> Dpb::indexOf(const VAPictureH264& reference) const {
 // behind it. It stays, with the timestamp of a stand-in: 8.2.5.2 forbids a conforming stream to predict from it, and a
 // damaged one gets the most similar picture. Where none of them is there, the picture decoded last stands in for all;
 // where nothing was decoded, nothing is listed.
-Dpb buildDpb(const Picture& picture, const Target& target, const References& references, const ReferenceState& state) {
-    Dpb dpb;
+Dpb buildDpb(const Picture& picture, const Target& target, const References& references, const ReferenceState& state,
+             std::pmr::memory_resource* memory) {
+    Dpb dpb{.entries = std::pmr::vector<Dpb::Entry>(memory)};
+    dpb.entries.reserve(V4L2_H264_NUM_DPB_ENTRIES);
+    const auto timestampOf = [](const Dpb::Entry& entry) { return entry.control.reference_ts; };
     const auto add = [&](const VAPictureH264& reference) {
-        if (!isInvalid(reference) && !dpb.indexOf(reference) && dpb.entries.size() < V4L2_H264_NUM_DPB_ENTRIES)
-            dpb.entries.push_back(fillEntry(picture, reference, target, references, state));
+        if (isInvalid(reference) || dpb.indexOf(reference) || dpb.entries.size() >= V4L2_H264_NUM_DPB_ENTRIES)
+            return;
+        const auto entry = fillEntry(picture, reference, target, references, state);
+        dpb.entries.insert(std::ranges::upper_bound(dpb.entries, timestampOf(entry), {}, timestampOf), entry);
     };
     std::ranges::for_each(picture.parameters.ReferenceFrames, add);
     // A client may name the first field of the frame in the lists of the second only.
@@ -139,8 +144,6 @@ Dpb buildDpb(const Picture& picture, const Target& target, const References& ref
                  std::span(slice.parameters.RefPicList0).first(slice.header.numRefIdxActive[0]))
                 if (reference.picture_id == target.surface)
                     add(reference);
-    const auto timestampOf = [](const Dpb::Entry& entry) { return entry.control.reference_ts; };
-    std::ranges::stable_sort(dpb.entries, {}, timestampOf);
 
     const auto missing = std::ranges::find(dpb.entries, noTimestamp, timestampOf);
     const std::span decoded(dpb.entries.begin(), missing);
@@ -153,17 +156,18 @@ Dpb buildDpb(const Picture& picture, const Target& target, const References& ref
     return dpb;
 }
 
-Prediction predictionOf(const Picture& picture, const Dpb& dpb, const ReferenceState& state) {
-    Prediction prediction;
+bool findPrediction(const Picture& picture, const Dpb& dpb, const ReferenceState& state,
+                    std::pmr::vector<VASurfaceID>& from) {
+    bool whole = true;
     // Frames of a gap that the sequence allows are in the lists, and nothing is predicted from them (8.2.5.2).
     const bool gaps = picture.parameters.seq_fields.bits.gaps_in_frame_num_value_allowed_flag;
     const auto add = [&](std::span<const VAPictureH264> list) {
         for (const VAPictureH264& reference : list) {
             const auto index = isInvalid(reference) ? std::nullopt : dpb.indexOf(reference);
             const bool there = index && !dpb.entries[*index].missing;
-            prediction.damaged = prediction.damaged || !(there || (gaps && !isInvalid(reference)));
-            if (there && std::ranges::find(prediction.from, reference.picture_id) == prediction.from.end())
-                prediction.from.push_back(reference.picture_id);
+            whole = whole && (there || (gaps && !isInvalid(reference)));
+            if (there && std::ranges::find(from, reference.picture_id) == from.end())
+                from.push_back(reference.picture_id);
         }
     };
     bool predicted = false;
@@ -173,8 +177,7 @@ Prediction predictionOf(const Picture& picture, const Dpb& dpb, const ReferenceS
         add(std::span(slice.parameters.RefPicList1).first(active[1]));
         predicted = predicted || active[0] > 0;
     }
-    prediction.damaged = prediction.damaged || (predicted && followsLoss(picture, state));
-    return prediction;
+    return whole && !(predicted && followsLoss(picture, state));
 }
 
 // A hole, which only damaged streams have, keeps its place, as the entries behind it have their indices: the picture

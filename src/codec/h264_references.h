@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <vector>
@@ -38,19 +39,17 @@ struct Dpb {
 
         bool isShortTerm() const { return !(control.flags & V4L2_H264_DPB_ENTRY_FLAG_LONG_TERM); }
     };
-    std::vector<Entry> entries; // 16 at most, in decoding order
+    std::pmr::vector<Entry> entries; // 16 at most, in decoding order
 
     std::optional<uint8_t> indexOf(const VAPictureH264& reference) const;
 };
 
-Dpb buildDpb(const Picture& picture, const Target& target, const References& references, const ReferenceState& state);
+Dpb buildDpb(const Picture& picture, const Target& target, const References& references, const ReferenceState& state,
+             std::pmr::memory_resource* memory);
 
-// The surfaces that the picture is predicted from, and whether one of them is not what it was coded with.
-struct Prediction {
-    std::vector<VASurfaceID> from;
-    bool damaged = false;
-};
-Prediction predictionOf(const Picture& picture, const Dpb& dpb, const ReferenceState& state);
+// Adds the surfaces that the picture is predicted from. False if one of them is not what it was coded with.
+bool findPrediction(const Picture& picture, const Dpb& dpb, const ReferenceState& state,
+                    std::pmr::vector<VASurfaceID>& from);
 
 // A reference list as a slice has it. The lists of VA-API are final, modifications applied.
 void fillReferenceList(std::span<v4l2_h264_reference, V4L2_H264_REF_LIST_LEN> list,

@@ -252,9 +252,9 @@ constexpr std::array<uint8_t, 3> annexB{0, 0, 1};
 
 // What the controls say of the slices that one job holds.
 Result<void> addSlices(const Picture& picture, std::span<const ParsedSlice> slices, bool startCodes, const Dpb& dpb,
-                       const DeviceControls& device, Job& job) {
-    std::vector<v4l2_ctrl_hevc_slice_params> parameters;
-    std::vector<uint32_t> entryPoints;
+                       const DeviceControls& device, Job& job, std::pmr::memory_resource* memory) {
+    std::pmr::vector<v4l2_ctrl_hevc_slice_params> parameters(memory);
+    std::pmr::vector<uint32_t> entryPoints(memory);
     for (const ParsedSlice& slice : slices) {
         if (startCodes)
             job.bitstream.append(annexB);
@@ -290,7 +290,7 @@ uint32_t damageLasts(const VAPictureParameterBufferHEVC& picture) {
 }
 
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
-                         std::any& keptState) {
+                         const std::any& before, std::any& after) {
     const auto picture = hevc::readPicture(input);
     if (!picture)
         return tl::unexpected(picture.error());
@@ -302,18 +302,18 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (sliceBased && !device.has(HevcSliceParams::id))
         return fail(ErrorKind::Unsupported, "HEVC: the device wants single slices but cannot be told about them");
     const bool startCodes = device.menu(V4L2_CID_STATELESS_HEVC_START_CODE) == V4L2_STATELESS_HEVC_START_CODE_ANNEX_B;
-    const auto dpb = hevc::buildDpb(*picture, input.target, references, foundBy(device));
+    const auto dpb = hevc::buildDpb(*picture, input.target, references, foundBy(device), input.memory);
     if (!dpb)
         return tl::unexpected(dpb.error());
 
-    auto state = stateOf<HevcState>(keptState);
+    auto state = stateOf<HevcState>(before);
     state.maxTemporalId = std::max(state.maxTemporalId, static_cast<uint8_t>(picture->header().temporalIdPlus1 - 1));
 
     const v4l2_ctrl_hevc_sps sps = fillSps(picture->parameters, state);
     if (!sameSequence(sps, state.sps))
         state.spsSets = {};
     state.sps = sps;
-    ControlBatch pictureControls;
+    ControlBatch pictureControls(input.memory);
     pictureControls.add<HevcSps>(sps);
     pictureControls.add<HevcPps>(fillPps(*picture));
     if (scalingMatrix)
@@ -322,24 +322,21 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (auto added = addSpsSets(*picture, device, state.spsSets, pictureControls); !added)
         return tl::unexpected(added.error());
 
-    hevc::Prediction prediction = predictionOf(*picture, *dpb);
-    Submission submission{
-        .codedWidth = picture->parameters.pic_width_in_luma_samples,
-        .codedHeight = picture->parameters.pic_height_in_luma_samples,
-        .bitDepth = static_cast<uint8_t>(picture->parameters.bit_depth_luma_minus8 + 8),
-        .damaged = prediction.damaged || picture->incomplete,
-        .predictedFrom = std::move(prediction.from),
-        .damageLasts = damageLasts(picture->parameters),
-    };
+    Submission submission(input.memory);
+    submission.codedWidth = picture->parameters.pic_width_in_luma_samples;
+    submission.codedHeight = picture->parameters.pic_height_in_luma_samples;
+    submission.bitDepth = static_cast<uint8_t>(picture->parameters.bit_depth_luma_minus8 + 8);
+    submission.damaged = !hevc::findPrediction(*picture, *dpb, submission.predictedFrom) || picture->incomplete;
+    submission.damageLasts = damageLasts(picture->parameters);
     const std::span slices(picture->slices);
     const size_t perJob = sliceBased ? 1 : slices.size();
-    submission.jobs = jobsWith(std::move(pictureControls), slices.size() / perJob);
+    addJobs(submission, std::move(pictureControls), slices.size() / perJob);
     for (size_t i = 0; i < submission.jobs.size(); ++i)
-        if (auto added =
-                addSlices(*picture, slices.subspan(i * perJob, perJob), startCodes, *dpb, device, submission.jobs[i]);
+        if (auto added = addSlices(*picture, slices.subspan(i * perJob, perJob), startCodes, *dpb, device,
+                                   submission.jobs[i], input.memory);
             !added)
             return tl::unexpected(added.error());
-    keepState(keptState, std::move(state));
+    keepState(after, std::move(state));
     return submission;
 }
 

@@ -121,8 +121,8 @@ Result<void> checkPicture(const PictureInput& input, const VAPictureParameterBuf
 // ---- Tiles ----
 
 // VA-API has room for all sizes but the last of the largest number of tiles, which is what remains of the picture.
-Result<std::vector<uint16_t>> tileSizes(unsigned count, std::span<const uint16_t> minus1, uint32_t total) {
-    std::vector<uint16_t> sizes;
+Result<void> readTileSizes(unsigned count, std::span<const uint16_t> minus1, uint32_t total,
+                           std::pmr::vector<uint16_t>& sizes) {
     uint32_t remaining = total;
     for (unsigned i = 0; i + 1 < count; ++i) {
         const uint32_t size = minus1[i] + 1u;
@@ -134,7 +134,7 @@ Result<std::vector<uint16_t>> tileSizes(unsigned count, std::span<const uint16_t
     sizes.push_back(static_cast<uint16_t>(remaining));
     if (*std::ranges::max_element(sizes) > 256)
         return fail(ErrorKind::Unsupported, "HEVC: a tile is larger than the controls can say");
-    return sizes;
+    return {};
 }
 
 // 6-3, 6-4
@@ -148,22 +148,26 @@ bool isUniform(std::span<const uint16_t> sizes) {
 }
 
 // VA-API does not say whether the tiles are uniform. Where their sizes are those of uniform ones, it is all the same.
-Result<Tiles> readTiles(const VAPictureParameterBufferHEVC& picture) {
-    if (!picture.pic_fields.bits.tiles_enabled_flag)
-        return Tiles{.columns = {1}, .rows = {1}};
+Result<void> readTiles(const VAPictureParameterBufferHEVC& picture, Tiles& tiles) {
+    if (!picture.pic_fields.bits.tiles_enabled_flag) {
+        tiles.columns.push_back(1);
+        tiles.rows.push_back(1);
+        return {};
+    }
     const unsigned columnCount = picture.num_tile_columns_minus1 + 1u;
     const unsigned rowCount = picture.num_tile_rows_minus1 + 1u;
     if (columnCount > std::size(picture.column_width_minus1) + 1 || rowCount > std::size(picture.row_height_minus1) + 1)
         return fail(ErrorKind::InvalidParameter, "HEVC: more tiles than any level has");
-    auto columns =
-        tileSizes(columnCount, picture.column_width_minus1, inCtbs(picture, picture.pic_width_in_luma_samples));
-    if (!columns)
-        return tl::unexpected(columns.error());
-    auto rows = tileSizes(rowCount, picture.row_height_minus1, inCtbs(picture, picture.pic_height_in_luma_samples));
-    if (!rows)
-        return tl::unexpected(rows.error());
-    const bool uniform = isUniform(*columns) && isUniform(*rows);
-    return Tiles{.columns = std::move(*columns), .rows = std::move(*rows), .uniform = uniform};
+    if (auto read = readTileSizes(columnCount, picture.column_width_minus1,
+                                  inCtbs(picture, picture.pic_width_in_luma_samples), tiles.columns);
+        !read)
+        return read;
+    if (auto read = readTileSizes(rowCount, picture.row_height_minus1,
+                                  inCtbs(picture, picture.pic_height_in_luma_samples), tiles.rows);
+        !read)
+        return read;
+    tiles.uniform = isUniform(tiles.columns) && isUniform(tiles.rows);
+    return {};
 }
 
 // ---- Slices ----
@@ -231,31 +235,26 @@ Result<void> checkSlice(const Picture& picture, const ParsedSlice& slice) {
     const uint32_t maxLsb = 1u << (picture.parameters.log2_max_pic_order_cnt_lsb_minus4 + 4);
     if ((poc & (maxLsb - 1)) != header.picOrderCntLsb) // 8-2
         return fail(ErrorKind::InvalidParameter, "HEVC: the picture order count is not that of the slices");
-    if (!picture.slices.empty() && !samePicture(picture.header(), header))
+    if (!samePicture(picture.header(), header))
         return fail(ErrorKind::InvalidParameter, "HEVC: the slices belong to different pictures");
     return {};
 }
 
-Result<ParsedSlice> parseSlice(const Picture& picture, const HevcSliceContext& context, const Slice& slice,
-                               const HevcSliceHeader* independent) {
+// Fills in the header.
+Result<void> parseHeader(const Picture& picture, const HevcSliceContext& context, const HevcSliceHeader* independent,
+                         ParsedSlice& slice) {
     auto header = bitstream::parseHevcSliceHeader(slice.data, context, independent);
     if (!header)
-        return tl::unexpected(header.error());
-    ParsedSlice parsed{
-        .parameters = readParameters<VASliceParameterBufferHEVC>(slice.parameters),
-        .header = std::move(*header),
-        .data = withoutTrailingZeros(slice.data),
-    };
-    if (auto checked = checkSlice(picture, parsed); !checked)
-        return tl::unexpected(checked.error());
-    return parsed;
+        return tl::unexpected(std::move(header).error());
+    slice.header = std::move(*header);
+    return checkSlice(picture, slice);
 }
 
 // The slice segments of one picture, by their addresses: the order in which they are decoded (7.4.2.4.5), however they
 // arrived. A segment that came twice is one. One that is no segment of this picture is left out, and those that depend
 // on it.
 Result<void> readSlices(const PictureInput& input, Picture& picture) {
-    std::vector<Slice> slices = input.slices;
+    std::pmr::vector<Slice> slices(input.slices.begin(), input.slices.end(), input.memory);
     for (const Slice& slice : slices)
         if (slice.parameters.size() < sizeof(VASliceParameterBufferHEVC))
             return fail(ErrorKind::InvalidParameter, "HEVC: a slice parameter buffer is too short");
@@ -271,16 +270,16 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
     for (const Slice& slice : slices) {
         if (!picture.slices.empty() && picture.slices.back().header.segmentAddress == sent(slice).slice_segment_address)
             continue;
-        auto parsed = parseSlice(picture, context, slice, independent);
-        if (!parsed) {
-            if (!sent(slice).LongSliceFlags.fields.dependent_slice_segment_flag)
-                independent = nullptr;
-            fault = fault.value_or(std::move(parsed).error());
-            continue;
+        // Parsed where it stays: it is large.
+        ParsedSlice& parsed = picture.slices.emplace_back(slice);
+        auto read = parseHeader(picture, context, independent, parsed);
+        const bool dependent = parsed.parameters.LongSliceFlags.fields.dependent_slice_segment_flag;
+        if (!read) {
+            fault = fault.value_or(std::move(read).error());
+            picture.slices.pop_back();
         }
-        picture.slices.push_back(std::move(*parsed));
-        if (!picture.slices.back().header.dependentSliceSegment)
-            independent = &picture.slices.back().header;
+        if (!dependent)
+            independent = read ? &parsed.header : nullptr;
     }
     if (picture.slices.empty())
         return fault ? tl::unexpected(damagedPicture(std::move(*fault)))
@@ -312,17 +311,21 @@ uint8_t picStruct(const VAPictureHEVC& picture) {
                                                         : V4L2_HEVC_SEI_PIC_STRUCT_TOP_FIELD;
 }
 
+ParsedSlice::ParsedSlice(const Slice& slice)
+    : parameters(readParameters<VASliceParameterBufferHEVC>(slice.parameters)), data(withoutTrailingZeros(slice.data)) {
+}
+
 Result<Picture> readPicture(const PictureInput& input) {
     if (input.picture.size() < sizeof(VAPictureParameterBufferHEVC))
         return fail(ErrorKind::InvalidParameter, "HEVC: no picture parameters, or too short ones");
-    Picture picture{
-        .parameters = readParameters<VAPictureParameterBufferHEVC>(input.picture), .tiles = {}, .slices = {}};
+    Picture picture{.parameters = readParameters<VAPictureParameterBufferHEVC>(input.picture),
+                    .tiles = {.columns = std::pmr::vector<uint16_t>(input.memory),
+                              .rows = std::pmr::vector<uint16_t>(input.memory)},
+                    .slices = std::pmr::vector<ParsedSlice>(input.memory)};
     if (auto checked = checkPicture(input, picture.parameters); !checked)
         return tl::unexpected(checked.error());
-    auto tiles = readTiles(picture.parameters);
-    if (!tiles)
-        return tl::unexpected(tiles.error());
-    picture.tiles = std::move(*tiles);
+    if (auto read = readTiles(picture.parameters, picture.tiles); !read)
+        return tl::unexpected(read.error());
     if (auto read = readSlices(input, picture); !read)
         return tl::unexpected(read.error());
     return picture;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory_resource>
 #include <vector>
 
 #include <linux/v4l2-controls.h>
@@ -19,12 +20,13 @@ namespace v4l2_request::codec::hevc {
 
 // The sizes of the tiles in coding tree blocks (6.5.1): a single one where tiles are off.
 struct Tiles {
-    std::vector<uint16_t> columns; // 1 to 20
-    std::vector<uint16_t> rows;    // 1 to 22
-    bool uniform = true;           // as 6-3 and 6-4 would have it
+    std::pmr::vector<uint16_t> columns; // 1 to 20
+    std::pmr::vector<uint16_t> rows;    // 1 to 22
+    bool uniform = true;                // as 6-3 and 6-4 would have it
 };
 
 struct ParsedSlice {
+    explicit ParsedSlice(const Slice& slice);
     VASliceParameterBufferHEVC parameters;
     bitstream::HevcSliceHeader header;
     Bytes data;
@@ -33,8 +35,8 @@ struct ParsedSlice {
 struct Picture {
     VAPictureParameterBufferHEVC parameters;
     Tiles tiles;
-    std::vector<ParsedSlice> slices; // slice segments, in decoding order; at least one
-    bool incomplete = false;         // a segment is missing, or one was left out
+    std::pmr::vector<ParsedSlice> slices; // slice segments, in decoding order; at least one
+    bool incomplete = false;              // a segment is missing, or one was left out
 
     const bitstream::HevcSliceHeader& header() const { return slices.front().header; }
     bool intra() const; // no slice predicts from another picture

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "codec/control_ids.h"
 
@@ -33,8 +34,10 @@ int64_t distance(const v4l2_hevc_dpb_entry& a, const v4l2_hevc_dpb_entry& b) {
 // picture does not use is then not listed, as if the set had "no reference picture" there (8.3.2). One that it does use
 // keeps its place, or every index behind it would shift, with the timestamp of the closest picture there is, or of the
 // picture decoded last where none of the set is there.
-std::vector<Reference> findReferences(const Picture& picture, VASurfaceID target, const References& references) {
-    std::vector<Reference> found;
+std::pmr::vector<Reference> findReferences(const Picture& picture, VASurfaceID target, const References& references,
+                                           std::pmr::memory_resource* memory) {
+    std::pmr::vector<Reference> found(memory);
+    found.reserve(std::size(picture.parameters.ReferenceFrames));
     for (size_t i = 0; i < std::size(picture.parameters.ReferenceFrames); ++i) {
         const VAPictureHEVC& reference = picture.parameters.ReferenceFrames[i];
         if (isInvalid(reference))
@@ -46,7 +49,7 @@ std::vector<Reference> findReferences(const Picture& picture, VASurfaceID target
         if (!timestamp && (picture.intra() || !(reference.flags & currentFlags)))
             continue;
         const bool longTerm = reference.flags & VA_PICTURE_HEVC_LONG_TERM_REFERENCE;
-        found.push_back({
+        const Reference entered{
             .position = i,
             .flags = reference.flags,
             .missing = !timestamp,
@@ -57,10 +60,11 @@ std::vector<Reference> findReferences(const Picture& picture, VASurfaceID target
                     .field_pic = picStruct(reference),
                     .pic_order_cnt_val = reference.pic_order_cnt,
                 },
-        });
+        };
+        // In decoding order: the order in which a client lists them has no meaning.
+        const auto timestampOf = [](const Reference& other) { return other.entry.timestamp; };
+        found.insert(std::ranges::upper_bound(found, entered.entry.timestamp, {}, timestampOf), entered);
     }
-    // In decoding order: the order in which a client lists them has no meaning.
-    std::ranges::stable_sort(found, {}, [](const Reference& reference) { return reference.entry.timestamp; });
     const auto missing = std::ranges::find(found, true, &Reference::missing);
     const std::span decoded(found.begin(), missing);
     const auto latest = decoded.empty() && !found.empty() ? references.latest() : std::nullopt;
@@ -78,15 +82,15 @@ std::vector<Reference> findReferences(const Picture& picture, VASurfaceID target
 // which they are. The slices' lists, which are in that order before they are modified (8-8, 8-10), tell the places of
 // those that are in one; the header tells the others by their picture order counts. What is left after that is in no
 // list, and its place makes no difference.
-std::optional<std::vector<uint8_t>> orderLongTerm(const Picture& picture) {
+std::optional<std::pmr::vector<uint8_t>> orderLongTerm(const Picture& picture, std::pmr::memory_resource* memory) {
     const VAPictureParameterBufferHEVC& parameters = picture.parameters;
-    std::vector<uint8_t> pictures;
+    std::pmr::vector<uint8_t> pictures(memory);
     for (size_t i = 0; i < std::size(parameters.ReferenceFrames); ++i)
         if (!isInvalid(parameters.ReferenceFrames[i]) &&
             (parameters.ReferenceFrames[i].flags & VA_PICTURE_HEVC_RPS_LT_CURR))
             pictures.push_back(static_cast<uint8_t>(i)); // 15 entries
 
-    std::vector<uint8_t> order(pictures.size(), noPicture);
+    std::pmr::vector<uint8_t> order(pictures.size(), noPicture, memory);
     const auto place = [&](size_t where, auto&& matches) {
         if (order[where] != noPicture)
             return;
@@ -133,7 +137,7 @@ std::optional<std::vector<uint8_t>> orderLongTerm(const Picture& picture) {
 
 // Where an entry is, for each of VA-API's ReferenceFrames. A device that finds pictures by their order counts knows no
 // picture of a missing one's: there the stand-in is in its place by its own entry, and missing ones have none.
-void enter(const std::vector<Reference>& found, FoundBy foundBy, Dpb& dpb) {
+void enter(std::span<const Reference> found, FoundBy foundBy, Dpb& dpb) {
     dpb.indexOf.fill(noPicture);
     for (const Reference& reference : found) {
         dpb.missing[reference.position] = reference.missing;
@@ -151,17 +155,18 @@ void enter(const std::vector<Reference>& found, FoundBy foundBy, Dpb& dpb) {
 
 } // namespace
 
-Result<Dpb> buildDpb(const Picture& picture, VASurfaceID target, const References& references, FoundBy foundBy) {
-    std::vector<Reference> found = findReferences(picture, target, references);
+Result<Dpb> buildDpb(const Picture& picture, VASurfaceID target, const References& references, FoundBy foundBy,
+                     std::pmr::memory_resource* memory) {
+    auto found = findReferences(picture, target, references, memory);
     if (found.empty() && !picture.intra())
         return fail(ErrorKind::Decoding, "HEVC: a predicted picture without any reference");
-    Dpb dpb;
+    Dpb dpb(memory);
     enter(found, foundBy, dpb);
     // 8.3.2: by the order counts that the pictures were coded with, also where another stands in.
-    const auto fill = [&](std::vector<uint8_t>& set, uint32_t flag, bool closestIsLargest) {
-        std::ranges::stable_sort(found, [&](const Reference& a, const Reference& b) {
-            return closestIsLargest ? a.entry.pic_order_cnt_val > b.entry.pic_order_cnt_val
-                                    : a.entry.pic_order_cnt_val < b.entry.pic_order_cnt_val;
+    const auto fill = [&](std::pmr::vector<uint8_t>& set, uint32_t flag, bool closestIsLargest) {
+        std::ranges::sort(found, {}, [&](const Reference& reference) {
+            const int64_t count = reference.entry.pic_order_cnt_val;
+            return std::pair(closestIsLargest ? -count : count, reference.position);
         });
         for (const Reference& reference : found)
             if (reference.flags & flag && dpb.indexOf[reference.position] != noPicture)
@@ -170,7 +175,7 @@ Result<Dpb> buildDpb(const Picture& picture, VASurfaceID target, const Reference
     fill(dpb.stCurrBefore, VA_PICTURE_HEVC_RPS_ST_CURR_BEFORE, true);
     fill(dpb.stCurrAfter, VA_PICTURE_HEVC_RPS_ST_CURR_AFTER, false);
 
-    const auto longTerm = orderLongTerm(picture);
+    const auto longTerm = orderLongTerm(picture, memory);
     if (!longTerm)
         return fail(ErrorKind::Decoding, "HEVC: fewer long-term references than the slice header uses");
     for (const uint8_t position : *longTerm)
@@ -179,22 +184,22 @@ Result<Dpb> buildDpb(const Picture& picture, VASurfaceID target, const Reference
     return dpb;
 }
 
-Prediction predictionOf(const Picture& picture, const Dpb& dpb) {
-    Prediction prediction;
+bool findPrediction(const Picture& picture, const Dpb& dpb, std::pmr::vector<VASurfaceID>& from) {
+    bool whole = true;
     for (const ParsedSlice& slice : picture.slices)
         for (const unsigned list : {0u, 1u})
             for (const uint8_t position :
                  std::span(slice.parameters.RefPicList[list]).first(slice.header.numRefIdxActive[list])) {
                 const bool there =
                     position < dpb.indexOf.size() && dpb.indexOf[position] != noPicture && !dpb.missing[position];
-                prediction.damaged = prediction.damaged || !there;
+                whole = whole && there;
                 if (!there)
                     continue;
                 const VASurfaceID surface = picture.parameters.ReferenceFrames[position].picture_id;
-                if (std::ranges::find(prediction.from, surface) == prediction.from.end())
-                    prediction.from.push_back(surface);
+                if (std::ranges::find(from, surface) == from.end())
+                    from.push_back(surface);
             }
-    return prediction;
+    return whole;
 }
 
 } // namespace v4l2_request::codec::hevc

@@ -14,25 +14,25 @@ inline constexpr uint8_t noPicture = 0xff;
 
 // Indices are into `entries`.
 struct Dpb {
-    std::vector<v4l2_hevc_dpb_entry> entries; // at most 15
-    std::array<uint8_t, 15> indexOf{};        // of each of VA-API's ReferenceFrames
-    std::array<bool, 15> missing{};           // of these: another picture stands in
-    std::vector<uint8_t> stCurrBefore;        // 8.3.2: closest first
-    std::vector<uint8_t> stCurrAfter;         // closest first
-    std::vector<uint8_t> ltCurr;              // in the order of the slice header
+    explicit Dpb(std::pmr::memory_resource* memory)
+        : entries(memory), stCurrBefore(memory), stCurrAfter(memory), ltCurr(memory) {}
+
+    std::pmr::vector<v4l2_hevc_dpb_entry> entries; // at most 15
+    std::array<uint8_t, 15> indexOf{};             // of each of VA-API's ReferenceFrames
+    std::array<bool, 15> missing{};                // of these: another picture stands in
+    std::pmr::vector<uint8_t> stCurrBefore;        // 8.3.2: closest first
+    std::pmr::vector<uint8_t> stCurrAfter;         // closest first
+    std::pmr::vector<uint8_t> ltCurr;              // in the order of the slice header
 };
 
 // How the device finds the picture of an entry.
 enum class FoundBy { Timestamp, OrderCount };
 
-Result<Dpb> buildDpb(const Picture& picture, VASurfaceID target, const References& references, FoundBy foundBy);
+Result<Dpb> buildDpb(const Picture& picture, VASurfaceID target, const References& references, FoundBy foundBy,
+                     std::pmr::memory_resource* memory);
 
-// The surfaces that the picture is predicted from, and whether one of them is not what it was coded with.
-struct Prediction {
-    std::vector<VASurfaceID> from;
-    bool damaged = false;
-};
-Prediction predictionOf(const Picture& picture, const Dpb& dpb);
+// Adds the surfaces that the picture is predicted from. False if one of them is not what it was coded with.
+bool findPrediction(const Picture& picture, const Dpb& dpb, std::pmr::vector<VASurfaceID>& from);
 
 } // namespace v4l2_request::codec::hevc
 

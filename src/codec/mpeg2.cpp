@@ -115,14 +115,14 @@ uint32_t mostRows(const VAPictureParameterBufferMPEG2& picture) {
 // The slices in the order of their rows: in a picture that is not damaged they are. One that came twice is one, and one
 // that is none of this picture is left out.
 struct Slices {
-    std::vector<Bytes> data; // at least one
+    std::pmr::vector<Bytes> data; // at least one
     bool incomplete = false;
     bool endsSequence = false;
     uint8_t lastRow = 0;
 };
 
 Result<Slices> readSlices(const PictureInput& input, const VAPictureParameterBufferMPEG2& picture) {
-    Slices slices;
+    Slices slices{.data = std::pmr::vector<Bytes>(input.memory)};
     slices.data.reserve(input.slices.size());
     for (const Slice& slice : input.slices) {
         if (slice.parameters.size() < sizeof(VASliceParameterBufferMPEG2))
@@ -308,7 +308,7 @@ Result<void> checkPicture(const VAPictureParameterBufferMPEG2& picture) {
 }
 
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls&,
-                         std::any& keptState) {
+                         const std::any& before, std::any& after) {
     if (input.picture.size() < sizeof(VAPictureParameterBufferMPEG2))
         return fail(ErrorKind::InvalidParameter, "MPEG-2: no picture parameters, or too short ones");
     if (!input.iqMatrix.empty() && input.iqMatrix.size() < sizeof(VAIQMatrixBufferMPEG2))
@@ -321,7 +321,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (!slices)
         return tl::unexpected(slices.error());
 
-    auto state = stateOf<Mpeg2State>(keptState);
+    auto state = stateOf<Mpeg2State>(before);
     if (state.width != picture.horizontal_size || state.height != picture.vertical_size) {
         // Another size is another sequence, whose matrices start from the defaults (6.3.11).
         state = {.width = picture.horizontal_size, .height = picture.vertical_size};
@@ -340,15 +340,14 @@ Result<Submission> build(const PictureInput& input, const References& references
 
     // A second field whose first never came is a frame of its own, half of which is missing.
     const bool halfMissing = isFieldPicture(picture) && !opensFrame && !secondField;
-    Submission submission{
-        .firstField = opensFrame,
-        .secondField = secondField,
-        .codedWidth = picture.horizontal_size,
-        .codedHeight = picture.vertical_size,
-        .damaged = halfMissing || slices->incomplete,
-    };
+    Submission submission(input.memory);
+    submission.firstField = opensFrame;
+    submission.secondField = secondField;
+    submission.codedWidth = picture.horizontal_size;
+    submission.codedHeight = picture.vertical_size;
+    submission.damaged = halfMissing || slices->incomplete;
     const auto timestamps = findReferences(input, picture, references, secondField, submission);
-    Job& job = submission.jobs.emplace_back();
+    Job& job = submission.jobs.emplace_back(input.memory);
     job.controls.add<Mpeg2Sequence>(fillSequence(input, picture, state));
     job.controls.add<Mpeg2Picture>(fillPicture(picture, timestamps));
     job.controls.add<Mpeg2Quantisation>(*quantisation);
@@ -358,7 +357,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     // What follows is another sequence.
     if (slices->endsSequence)
         state = {.openField = state.openField, .openParity = state.openParity};
-    keepState(keptState, state);
+    keepState(after, state);
     return submission;
 }
 

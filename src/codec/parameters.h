@@ -55,12 +55,12 @@ inline Error damagedPicture(Error fault) {
 }
 
 // So many jobs, which all carry these controls: one that fails cannot leave the next with those of another picture.
-inline std::vector<Job> jobsWith(ControlBatch controls, size_t count) {
-    std::vector<Job> jobs(count);
+inline void addJobs(Submission& submission, ControlBatch controls, size_t count) {
+    const auto memory = submission.jobs.get_allocator().resource();
+    submission.jobs.reserve(count);
     for (size_t i = 1; i < count; ++i)
-        jobs[i].controls = controls;
-    jobs.at(0).controls = std::move(controls);
-    return jobs;
+        submission.jobs.emplace_back(memory).controls = controls;
+    submission.jobs.emplace_back(memory).controls = std::move(controls);
 }
 
 } // namespace v4l2_request::codec

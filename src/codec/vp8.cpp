@@ -292,8 +292,8 @@ v4l2_ctrl_vp8_frame fillFrame(const Frame& frame, const Vp8State& state) {
 }
 
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls&,
-                         std::any& keptState) {
-    auto state = stateOf<Vp8State>(keptState);
+                         const std::any& before, std::any& after) {
+    auto state = stateOf<Vp8State>(before);
     const auto frame = takeFrame(input, state);
     if (!frame)
         return tl::unexpected(frame.error());
@@ -303,9 +303,11 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (auto filled = fillPartitions(*frame, control); !filled)
         return tl::unexpected(filled.error());
 
-    Submission submission{.codedWidth = control.width, .codedHeight = control.height};
+    Submission submission(input.memory);
+    submission.codedWidth = control.width;
+    submission.codedHeight = control.height;
     fillReferences(*frame, input, references, control, submission);
-    Job& job = submission.jobs.emplace_back();
+    Job& job = submission.jobs.emplace_back(input.memory);
     job.controls.add<Vp8FrameControl>(control);
     if (frame->tagBytes.empty())
         job.bitstream.appendCopy(
@@ -314,7 +316,7 @@ Result<Submission> build(const PictureInput& input, const References& references
         job.bitstream.append(frame->tagBytes);
     job.bitstream.append(frame->data);
 
-    keepState(keptState, state);
+    keepState(after, state);
     return submission;
 }
 

@@ -64,12 +64,14 @@ Result<void> checkTiles(const Vp9UncompressedHeader& header, Bytes tiles) {
     return {};
 }
 
-Result<Frame> takeFrame(const PictureInput& input, Vp9HeaderState& state) {
+// Where it stays: the tables are large.
+Result<void> readFrame(const PictureInput& input, Vp9HeaderState& state, Frame& frame) {
     if (input.picture.size() < sizeof(VADecPictureParameterBufferVP9))
         return fail(ErrorKind::InvalidParameter, "VP9: no picture parameters, or too short ones");
     if (input.slices.size() != 1)
         return fail(ErrorKind::InvalidParameter, "VP9: a frame is one slice");
-    Frame frame{.picture = readParameters<VADecPictureParameterBufferVP9>(input.picture), .data = input.slices[0].data};
+    frame.picture = readParameters<VADecPictureParameterBufferVP9>(input.picture);
+    frame.data = input.slices[0].data;
     if (frame.picture.frame_width == 0 || frame.picture.frame_height == 0)
         return fail(ErrorKind::InvalidParameter, "VP9: the frame has no size");
 
@@ -85,9 +87,7 @@ Result<Frame> takeFrame(const PictureInput& input, Vp9HeaderState& state) {
     if (!compressed)
         return tl::unexpected(damagedPicture(compressed.error()));
     frame.compressed = *compressed;
-    if (auto checked = checkTiles(*header, frame.data.subspan(header->size + header->compressedHeaderSize)); !checked)
-        return tl::unexpected(checked.error());
-    return frame;
+    return checkTiles(*header, frame.data.subspan(header->size + header->compressedHeaderSize));
 }
 
 v4l2_vp9_loop_filter fillLoopFilter(const Vp9UncompressedHeader& header) {
@@ -279,30 +279,32 @@ v4l2_ctrl_vp9_compressed_hdr fillCompressedHeader(const Vp9CompressedHeader& hea
 }
 
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
-                         std::any& keptState) {
-    auto state = stateOf<Vp9State>(keptState);
-    const auto frame = takeFrame(input, state.header);
-    if (!frame)
-        return tl::unexpected(frame.error());
-    if (frame->header.profile != (input.profile == VAProfileVP9Profile2 ? 2 : 0))
+                         const std::any& before, std::any& after) {
+    auto state = stateOf<Vp9State>(before);
+    Frame frame;
+    if (auto read = readFrame(input, state.header, frame); !read)
+        return tl::unexpected(read.error());
+    if (frame.header.profile != (input.profile == VAProfileVP9Profile2 ? 2 : 0))
         return fail(ErrorKind::Unsupported, "VP9: the frame has another profile than the client chose");
-    if (frame->picture.bit_depth > 10) // only intra frames code it
+    if (frame.picture.bit_depth > 10) // only intra frames code it
         return fail(ErrorKind::Unsupported, "VP9: 12 bits per sample are not supported");
-    v4l2_ctrl_vp9_frame control = fillFrame(*frame);
-    Submission submission{
-        .codedWidth = frame->header.width, .codedHeight = frame->header.height, .bitDepth = frame->header.bitDepth};
-    if (auto filled = fillReferences(*frame, input, references, state, control, submission); !filled)
+    v4l2_ctrl_vp9_frame control = fillFrame(frame);
+    Submission submission(input.memory);
+    submission.codedWidth = frame.header.width;
+    submission.codedHeight = frame.header.height;
+    submission.bitDepth = frame.header.bitDepth;
+    if (auto filled = fillReferences(frame, input, references, state, control, submission); !filled)
         return tl::unexpected(filled.error());
-    Job& job = submission.jobs.emplace_back();
+    Job& job = submission.jobs.emplace_back(input.memory);
     job.controls.add<Vp9FrameControl>(control);
     // Devices that read the compressed header themselves do not have this control.
     if (device.has(Vp9CompressedHdrControl::id))
-        job.controls.add<Vp9CompressedHdrControl>(fillCompressedHeader(frame->compressed));
-    job.bitstream.append(frame->data);
+        job.controls.add<Vp9CompressedHdrControl>(fillCompressedHeader(frame.compressed));
+    job.bitstream.append(frame.data);
 
-    state.width = frame->header.width;
-    state.height = frame->header.height;
-    keepState(keptState, state);
+    state.width = frame.header.width;
+    state.height = frame.header.height;
+    keepState(after, state);
     return submission;
 }
 

@@ -5,6 +5,16 @@
 
 namespace v4l2_request::decode {
 
+namespace {
+
+// Whether a weak pointer is one to this object, asked without taking a share in it.
+template <typename T>
+bool isOf(const std::weak_ptr<T>& weak, const std::shared_ptr<T>& object) {
+    return !weak.owner_before(object) && !object.owner_before(weak);
+}
+
+} // namespace
+
 Result<void> CapturePool::start() {
     return grow().map([](Slot*) {});
 }
@@ -21,7 +31,7 @@ Result<CapturePool::Slot*> CapturePool::grow() {
 
 CapturePool::Slot* CapturePool::find(const std::shared_ptr<Frame>& frame) const {
     for (const auto& slot : slots_)
-        if (slot->timestamp == frame->timestamp() && slot->frame.lock() == frame)
+        if (slot->timestamp == frame->timestamp() && isOf(slot->frame, frame))
             return slot.get();
     return nullptr;
 }
@@ -32,17 +42,16 @@ CapturePool::Slot* CapturePool::findUnused(const std::shared_ptr<FrameMemory>& m
     for (const auto& slot : slots_) {
         if (slot->queued)
             continue;
-        const auto has = slot->memory.lock();
-        if (has == memory)
+        if (isOf(slot->memory, memory))
             return slot.get();
-        if (!has && !slot->prepared && slot->frame.expired())
+        if (slot->memory.expired() && !slot->prepared && slot->frame.expired())
             unused = slot.get();
     }
     return unused;
 }
 
 Result<void> CapturePool::prepare(Slot& slot, const std::shared_ptr<Frame>& frame) {
-    if (slot.memory.lock() == frame->memory())
+    if (isOf(slot.memory, frame->memory()))
         return {};
     slot.frame.reset(); // the kernel forgets the picture of the memory before
     slot.memory.reset();

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "decode/frame_memory.h"
+#include "util/mutex.h"
 
 namespace v4l2_request::decode {
 
@@ -25,7 +25,7 @@ public:
 private:
     const Decoder& decoder_;
     const StreamFormat format_;
-    std::mutex mutex_; // of memories_, for a few instructions
+    Mutex mutex_; // of memories_, for a few instructions
     std::vector<std::shared_ptr<FrameMemory>> memories_;
 };
 

@@ -17,13 +17,13 @@ constexpr size_t readAhead = 128;
 } // namespace
 
 // Hardware does one job at a time: four pictures in flight hide the client's own latency. Where a picture is many jobs,
-// two pictures are in flight, as far as 32 buffers (what most kernels give) and 64 MiB go.
+// two pictures are in flight, as far as there are buffers and 64 MiB go.
 size_t OutputPool::depthFor(size_t jobs) const {
-    constexpr size_t pictures = 4, mostBuffers = 32, mostBytes = size_t{64} << 20;
+    constexpr size_t pictures = 4, mostBytes = size_t{64} << 20;
     if (jobs <= 1)
         return pictures;
     const size_t affordable = mostBytes / std::max<size_t>(format_.planes[0].sizeimage, 1);
-    return std::clamp(2 * jobs, pictures, std::clamp(affordable, pictures, mostBuffers));
+    return std::clamp(2 * jobs, pictures, std::clamp(affordable, pictures, mostSlots));
 }
 
 Result<OutputPool::Slot*> OutputPool::acquire(size_t bitstream, size_t depth) {

@@ -53,6 +53,7 @@ public:
     // The job of this slot does not go to the device.
     void release(Slot& slot) { slot.state = Slot::State::Used; }
 
+    static constexpr size_t mostSlots = 32; // what most kernels give
     // How many slots are worth their memory where a picture has this many jobs.
     size_t depthFor(size_t jobs) const;
 

@@ -18,6 +18,8 @@ std::optional<uint64_t> PictureReferences::find(VASurfaceID id, bool read) const
     if (!frame || !session_->holds(frame))
         return std::nullopt;
     const uint64_t timestamp = frame->timestamp();
+    if (found_.empty())
+        found_.reserve(16); // as many as any codec has
     found_.push_back({.surface = id, .frame = std::move(frame), .read = read});
     return timestamp;
 }
@@ -36,10 +38,10 @@ bool PictureReferences::any() const {
         found_, [](VASurfaceID id) { return id != VA_INVALID_SURFACE; }, &Reference::surface);
 }
 
-std::vector<Reference> PictureReferences::take(std::span<const VASurfaceID> predictedFrom) {
+std::span<Reference> PictureReferences::found(std::span<const VASurfaceID> predictedFrom) {
     for (Reference& reference : found_)
         reference.predictedFrom |= std::ranges::find(predictedFrom, reference.surface) != predictedFrom.end();
-    return std::move(found_);
+    return found_;
 }
 
 } // namespace v4l2_request::decode

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <memory_resource>
 #include <vector>
 
 #include "codec/codec.h"
@@ -18,8 +19,9 @@ using SurfaceLookup = std::function<std::shared_ptr<Surface>(VASurfaceID)>;
 class PictureReferences final : public codec::References {
 public:
     // `session` is null where nothing was decoded yet: then nothing is there.
-    PictureReferences(Session* session, const SurfaceLookup& lookup, std::shared_ptr<Frame> target, uint64_t name)
-        : session_(session), lookup_(lookup), target_(std::move(target)), name_(name) {}
+    PictureReferences(Session* session, const SurfaceLookup& lookup, std::shared_ptr<Frame> target, uint64_t name,
+                      std::pmr::memory_resource* memory)
+        : session_(session), lookup_(lookup), target_(std::move(target)), name_(name), found_(memory) {}
 
     std::optional<uint64_t> timestamp(VASurfaceID surface) const override { return find(surface, true); }
     std::optional<uint64_t> listed(VASurfaceID surface) const override { return find(surface, false); }
@@ -29,7 +31,7 @@ public:
     // Whether anything was found that the client named; what stands in does not count.
     bool any() const;
     // What was asked for and found. The pictures of these surfaces pass their damage on.
-    std::vector<Reference> take(std::span<const VASurfaceID> predictedFrom);
+    std::span<Reference> found(std::span<const VASurfaceID> predictedFrom);
 
 private:
     std::optional<uint64_t> find(VASurfaceID surface, bool read) const;
@@ -38,7 +40,7 @@ private:
     const SurfaceLookup& lookup_;
     const std::shared_ptr<Frame> target_;
     const uint64_t name_;
-    mutable std::vector<Reference> found_;
+    mutable std::pmr::vector<Reference> found_;
 };
 
 } // namespace v4l2_request::decode

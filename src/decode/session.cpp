@@ -2,6 +2,9 @@
 #include "decode/session.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -23,16 +26,21 @@ public:
     ~Guard() {
         if (!lock.owns_lock())
             return;
-        std::vector<std::string> notes;
+        if (session_.notes_.empty() && session_.finished_.empty())
+            return;
+        const std::vector<std::string> notes = std::exchange(session_.notes_, {});
         std::list<Pending> finished;
-        notes.swap(session_.notes_);
         finished.swap(session_.finished_);
         lock.unlock();
+        for (Pending& pending : finished)
+            pending.forget();
         try {
             for (const std::string& line : notes)
                 session_.log_.info(line);
         } catch (...) { // a line less
         }
+        if (lock.try_lock()) // or they are not kept: nobody waits for that
+            session_.spare_.splice(session_.spare_.end(), finished);
     }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
@@ -48,26 +56,22 @@ class Session::TakenSlots {
 public:
     explicit TakenSlots(OutputPool& pool) : pool_(pool) {}
     ~TakenSlots() {
-        for (OutputPool::Slot* slot : slots_)
+        for (OutputPool::Slot* slot : std::span(slots_).first(count_))
             if (slot->state == OutputPool::Slot::State::Taken)
                 pool_.release(*slot);
     }
     TakenSlots(const TakenSlots&) = delete;
     TakenSlots& operator=(const TakenSlots&) = delete;
 
-    void reserve(size_t count) { slots_.reserve(count); }
-    void add(OutputPool::Slot* slot) { slots_.push_back(slot); }
+    void add(OutputPool::Slot* slot) { slots_[count_++] = slot; }
     OutputPool::Slot& operator[](size_t i) const { return *slots_[i]; }
     // The caller's from here on.
-    OutputPool::Slot* giveLast() {
-        OutputPool::Slot* slot = slots_.back();
-        slots_.pop_back();
-        return slot;
-    }
+    OutputPool::Slot* giveLast() { return slots_[--count_]; }
 
 private:
     OutputPool& pool_;
-    std::vector<OutputPool::Slot*> slots_;
+    std::array<OutputPool::Slot*, OutputPool::mostSlots> slots_;
+    size_t count_ = 0;
 };
 
 bool Work::needs(const Frame& frame) const {
@@ -79,6 +83,15 @@ bool Work::accesses(const Frame& frame) const {
     return target.get() == &frame || std::ranges::any_of(references, [&](const Reference& reference) {
                return reference.read && reference.frame.get() == &frame;
            });
+}
+
+void Session::Pending::forget() noexcept {
+    work = {};
+    references.clear();
+    slot = nullptr;
+    undecided = nullptr;
+    shown.reset();
+    back = false;
 }
 
 template <typename Text>
@@ -141,11 +154,17 @@ bool Session::holdsAfter(const Work& work, const codec::Job& job) const {
     return &job != &work.jobs.back() || (work.firstField && decoder_.holdCapture);
 }
 
-Result<void> Session::submit(Work submitted) {
-    std::list<Pending> picture;
-    const Work& work = picture.emplace_back(std::move(submitted)).work;
+Result<void> Session::submit(const Work& submitted) {
+    std::list<Pending> picture; // ends without the lock
     Guard guard(*this);
     Lock& lock = guard.lock;
+    if (spare_.empty())
+        spare_.emplace_back();
+    picture.splice(picture.end(), spare_, spare_.begin());
+    auto& [work, references, slot, undecided, shown, back] = picture.front();
+    references.assign(std::move_iterator(submitted.references.begin()), std::move_iterator(submitted.references.end()));
+    work = submitted;
+    work.references = references;
     if (work.jobs.size() > 1 && !decoder_.holdCapture)
         return fail(ErrorKind::Unsupported, "the device cannot put several slices into one picture");
     if (holdsUndecided())
@@ -154,7 +173,6 @@ Result<void> Session::submit(Work submitted) {
 
     // 1. All that one may have to wait for.
     TakenSlots taken(output_);
-    taken.reserve(together);
     for (const codec::Job& job : work.jobs.first(together))
         if (auto acquired = acquireOutput(lock, job, depth, taken); !acquired)
             return acquired;
@@ -167,7 +185,7 @@ Result<void> Session::submit(Work submitted) {
     auto bound = joins ? Result<CapturePool::Slot*>(pending_.back().slot) : bind(lock, work);
     if (!bound)
         return tl::unexpected(std::move(bound).error());
-    picture.front().slot = *bound;
+    slot = *bound;
 
     // 2. All that can fail. From here on the lock is not released before everything is queued.
     // A recovery since the picture was built: what it refers to is lost.
@@ -179,10 +197,13 @@ Result<void> Session::submit(Work submitted) {
                 output_.prepare(taken[i], work.jobs[i], work.target->timestamp(), holdsAfter(work, work.jobs[i]));
             !prepared)
             return prepared;
-    if (joins)
-        pending_.back().work.references.reserve(pending_.back().work.references.size() + work.references.size());
-    else if (auto prepared = capture_.prepare(**bound, work.target); !prepared)
+    if (joins) {
+        Pending& first = pending_.back();
+        first.references.reserve(first.references.size() + references.size());
+        first.work.references = first.references;
+    } else if (auto prepared = capture_.prepare(*slot, work.target); !prepared) {
         return prepared;
+    }
     if (work.undecided && together == 1) {
         hold(picture, taken);
         return {};
@@ -210,9 +231,10 @@ Result<void> Session::start(Lock& lock, std::list<Pending>& picture, bool joins,
     const auto target = work.target; // the list entry may be gone when the rest was started
     const bool holds = work.firstField && decoder_.holdCapture;
     if (joins) {
-        Work& first = pending_.back().work;
+        Pending& first = pending_.back();
         first.references.insert(first.references.end(), work.references.begin(), work.references.end());
-        first.damaged |= work.damaged;
+        first.work.references = first.references;
+        first.work.damaged |= work.damaged;
         finished_.splice(finished_.end(), picture);
     } else {
         if (auto queued = capture_.queue(*picture.front().slot, target); !queued) {
@@ -250,7 +272,7 @@ void Session::hold(std::list<Pending>& picture, TakenSlots& taken) {
 }
 
 bool Session::awaitsDecision(const Frame& frame) {
-    const Guard guard(*this);
+    const std::lock_guard lock(mutex_);
     return held_ == &frame && holdsUndecided();
 }
 
@@ -274,10 +296,7 @@ void Session::startRest(Lock& lock, const std::shared_ptr<Frame>& target, std::s
     for (const codec::Job& job : jobs) {
         TakenSlots taken(output_);
         const bool last = &job == &jobs.back();
-        auto started = orNoMemory([&] {
-            taken.reserve(1);
-            return acquireOutput(lock, job, depth, taken);
-        });
+        auto started = orNoMemory([&] { return acquireOutput(lock, job, depth, taken); });
         if (std::none_of(pending_.begin(), pending_.end(), isIt))
             return; // lost meanwhile: the rest would go into the next picture
         if (started)
@@ -381,7 +400,7 @@ void Session::drain() {
 }
 
 void Session::damage(Frame& frame) {
-    const Guard guard(*this);
+    const std::lock_guard lock(mutex_);
     frame.addDamage(Frame::forEver);
 }
 
@@ -582,17 +601,17 @@ void Session::startUndecided(Lock& lock) {
 // -------------------------------------------------------------------------------------------------- references
 
 bool Session::holds(const std::shared_ptr<Frame>& frame) {
-    const Guard guard(*this);
+    const std::lock_guard lock(mutex_);
     return capture_.holds(frame) || held_ == frame.get();
 }
 
 std::shared_ptr<Frame> Session::latest(const std::shared_ptr<Frame>& except) {
-    const Guard guard(*this);
+    const std::lock_guard lock(mutex_);
     return capture_.latest([&](const Frame& frame) { return &frame != except.get(); });
 }
 
 bool Session::holdsPictures() {
-    const Guard guard(*this);
+    const std::lock_guard lock(mutex_);
     return capture_.holdsPictures();
 }
 
@@ -603,7 +622,7 @@ void Session::dropUnownedMemory() {
 }
 
 bool Session::dead() {
-    const Guard guard(*this);
+    const std::lock_guard lock(mutex_);
     return dead_;
 }
 

@@ -32,7 +32,7 @@ struct Reference {
 struct Work {
     std::shared_ptr<Frame> target;
     std::span<const codec::Job> jobs;
-    std::vector<Reference> references;
+    std::span<Reference> references;
     bool firstField = false;
     bool secondField = false; // of the picture that `target` already is
     bool undecided = false;   // its one job waits for decide(), or for whoever wants the picture
@@ -70,7 +70,7 @@ public:
 
     // Queues a picture, whole or nothing of it. Waits while everything is in use. Only a picture of more jobs than
     // there can be OUTPUT buffers is queued piece by piece; if it cannot be ended, it is damaged.
-    Result<void> submit(Work work);
+    Result<void> submit(const Work& work);
     // Whether this picture is undecided and nobody has asked for it.
     bool awaitsDecision(const Frame& frame);
     // The device gets an undecided picture: with these controls, or, without, as it was submitted. False if somebody
@@ -101,9 +101,11 @@ public:
 
 private:
     struct Pending {
-        explicit Pending(Work&& submitted) : work(std::move(submitted)) {}
+        // Nothing is left but memory for the next picture's references.
+        void forget() noexcept;
 
-        Work work;
+        Work work; // its references are these
+        std::vector<Reference> references;
         CapturePool::Slot* slot = nullptr;
         OutputPool::Slot* undecided = nullptr; // its job, which the device does not have yet
         std::optional<codec::Job> shown;       // the same, for the observer
@@ -149,7 +151,8 @@ private:
     OutputPool output_;
     CapturePool capture_;
     std::list<Pending> pending_;  // in the order of submission, which is that of both queues
-    std::list<Pending> finished_; // to be freed without the lock
+    std::list<Pending> finished_; // to be forgotten without the lock
+    std::list<Pending> spare_;    // forgotten: for the next pictures
     // The last pending one, if it waits for what comes next: the device keeps it for more of this picture, or does not
     // have it yet, as it is undecided. Whoever cannot wait lets it go.
     const Frame* held_ = nullptr;

@@ -46,8 +46,8 @@ bool isDamage(const Error& error) {
 Result<void> Stream::decode(const codec::PictureInput& picture, const std::shared_ptr<Surface>& target,
                             const SurfaceLookup& lookup) {
     decideLast(picture, lookup);
-    std::any state;
-    const auto trySubmit = [&] { return orNoMemory([&] { return submit(picture, *target, lookup, state); }); };
+    bool built = false;
+    const auto trySubmit = [&] { return orNoMemory([&] { return submit(picture, *target, lookup, built); }); };
     auto submitted = trySubmit();
     if (!submitted && submitted.error().kind == ErrorKind::OutOfMemory) {
         dropUnownedMemory();
@@ -65,8 +65,8 @@ Result<void> Stream::decode(const codec::PictureInput& picture, const std::share
         return submitted;
     // The picture is lost. Its name is not used again, and what its headers say holds for later pictures.
     lastFrame_++;
-    if (decoder_.codec->headersOutliveLoss && state.has_value())
-        codecState_ = std::move(state);
+    if (decoder_.codec->headersOutliveLoss && built)
+        codecState_.swap(nextState_);
     firstField_.reset();
     const bool ofTheStream = error.kind == ErrorKind::Decoding; // and never the device's
     if (!ofTheStream && ++failures_ >= mostFailures)
@@ -87,7 +87,7 @@ void Stream::decideLast(const codec::PictureInput& next, const SurfaceLookup& lo
     counts_.early += !waits;
     for (;;) {
         const uint64_t name = waits ? last->frame->timestamp() : timestampOf(lastFrame_ + 1);
-        PictureReferences alive(session.get(), lookup, nullptr, name);
+        PictureReferences alive(session.get(), lookup, nullptr, name, next.memory);
         std::any state = codecState_;
         const auto decision = decoder_.codec->decide(next, alive, state);
         if (waits && !session->decide(*last->frame, decision ? &decision->job.controls : nullptr)) {
@@ -116,12 +116,12 @@ Result<void> Stream::decodeAgain(const codec::Decision& decision, Undecided last
     auto memory = spareMemory(*session);
     if (!memory)
         return tl::unexpected(std::move(memory).error());
-    const auto frame = std::make_shared<Frame>(*memory, session, name);
-    const auto kept = alive.take({});
+    const auto frame = makeFrame(*memory, session, name);
+    const auto kept = alive.found({});
     last.references.insert(last.references.end(), kept.begin(), kept.end());
     if (auto submitted = session->submit({.target = frame,
                                           .jobs = {&decision.job, 1},
-                                          .references = std::move(last.references),
+                                          .references = last.references,
                                           .damageLasts = last.damageLasts});
         !submitted)
         return submitted;
@@ -131,15 +131,16 @@ Result<void> Stream::decodeAgain(const codec::Decision& decision, Undecided last
     return {};
 }
 
-// `state`: what the codec remembers after this picture.
+// `built`: nextState_ is what the codec remembers after this picture.
 Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup,
-                            std::any& state) {
+                            bool& built) {
+    built = false;
     const auto shownBefore = target.frame();
     const uint64_t name = timestampOf(lastFrame_ + 1);
-    const auto built = session();
-    PictureReferences references(built.get(), lookup, shownBefore, name);
-    state = codecState_;
-    const auto submission = decoder_.codec->build(picture, references, decoder_.controls, state);
+    auto session = this->session();
+    PictureReferences references(session.get(), lookup, shownBefore, name, picture.memory);
+    const auto submission = decoder_.codec->build(picture, references, decoder_.controls, codecState_, nextState_);
+    built = submission.has_value();
     if (!submission)
         return tl::unexpected(submission.error());
     if (target.format().bitDepth != submission->bitDepth)
@@ -148,13 +149,12 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
     // Where the device applies film grain, what it writes is for another surface than what later pictures refer to.
     const auto display = submission->display == VA_INVALID_SURFACE ? nullptr : lookup(submission->display);
     Surface& shown = display && !submission->lacking ? *display : target;
-    if (auto opened = openSession(*submission, shown); !opened)
+    if (auto opened = openSession(session, *submission, shown); !opened)
         return opened;
-    const auto session = this->session();
 
     if (decoder_.observer)
         decoder_.observer->beforePicture();
-    auto refersTo = references.take(submission->predictedFrom);
+    const auto refersTo = references.found(submission->predictedFrom);
     // A second field whose first was lost is a picture of its own, half of which is missing.
     auto frame = submission->secondField ? firstField_.lock() : nullptr;
     const bool completesFrame = frame && frame == shownBefore && session->holds(frame);
@@ -162,27 +162,28 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
         auto memory = memoryFor(shown, *session);
         if (!memory)
             return tl::unexpected(std::move(memory).error());
-        frame = std::make_shared<Frame>(*memory, session, name);
+        frame = makeFrame(std::move(*memory), session, name);
     }
     // A field that stays alone: nobody has written the other half of its frame.
     if (const auto alone = firstField_.lock(); alone && alone != frame)
         if (const auto its = alone->session())
             its->damage(*alone);
-    Work work{.target = frame,
-              .jobs = submission->jobs,
-              .references = std::move(refersTo),
-              .firstField = submission->firstField,
-              .secondField = completesFrame,
-              .undecided = submission->undecided,
-              .damaged = submission->damaged || (submission->secondField && !completesFrame),
-              .damageLasts = submission->damageLasts ? submission->damageLasts : Frame::forEver};
-    auto undecided =
-        submission->undecided ? std::optional(Undecided{frame, work.references, work.damageLasts}) : std::nullopt;
-    if (auto submitted = session->submit(std::move(work)); !submitted)
+    const Work work{.target = frame,
+                    .jobs = submission->jobs,
+                    .references = refersTo,
+                    .firstField = submission->firstField,
+                    .secondField = completesFrame,
+                    .undecided = submission->undecided,
+                    .damaged = submission->damaged || (submission->secondField && !completesFrame),
+                    .damageLasts = submission->damageLasts ? submission->damageLasts : Frame::forEver};
+    std::optional<Undecided> undecided;
+    if (submission->undecided)
+        undecided = {frame, {refersTo.begin(), refersTo.end()}, work.damageLasts};
+    if (auto submitted = session->submit(work); !submitted)
         return submitted;
 
     lastFrame_++;
-    codecState_ = std::move(state);
+    codecState_.swap(nextState_);
     if (submission->lacking && !std::exchange(lackTold_, true))
         log_.info(strprintf("%s: the device applies no %s: pictures are shown without", decoder_.codec->name,
                             submission->lacking));
@@ -198,9 +199,9 @@ Result<void> Stream::submit(const codec::PictureInput& picture, Surface& target,
 
 bool Stream::continues(const codec::PictureInput& picture, const SurfaceLookup& lookup) const {
     const auto session = this->session();
-    const PictureReferences references(session.get(), lookup, nullptr, 0);
-    std::any state = codecState_; // which is nobody's, while the stream has no context
-    const auto built = decoder_.codec->build(picture, references, decoder_.controls, state);
+    const PictureReferences references(session.get(), lookup, nullptr, 0, picture.memory);
+    std::any after; // the state is nobody's, while the stream has no context
+    const auto built = decoder_.codec->build(picture, references, decoder_.controls, codecState_, after);
     // A second field of its own needs no other picture than the first of its frame.
     return references.any() || (built && built->secondField && references.timestamp(picture.target));
 }
@@ -208,10 +209,11 @@ bool Stream::continues(const codec::PictureInput& picture, const SurfaceLookup& 
 // A session lasts until a picture needs other buffers: another coded size or depth, or memory that is promised and laid
 // out otherwise, unless pictures of this session may still be referred to. Then a new file handle is the simplest way
 // to get new buffers on both queues, and one that no driver gets wrong.
-Result<void> Stream::openSession(const codec::Submission& submission, const Surface& shown) {
+Result<void> Stream::openSession(std::shared_ptr<Session>& session, const codec::Submission& submission,
+                                 const Surface& shown) {
     if (auto fits = checkSize(shown, *decoder_.codec, submission); !fits)
         return fits;
-    const auto old = session();
+    const auto& old = session;
     const auto promised = shown.promisedMemory();
     const bool sameSize = old && !old->dead() && old->wanted().width == submission.codedWidth &&
                           old->wanted().height == submission.codedHeight &&
@@ -238,7 +240,8 @@ Result<void> Stream::openSession(const codec::Submission& submission, const Surf
         return tl::unexpected(std::move(opened).error());
     if (auto room = checkMemory(shown, (*opened)->layout()); !room)
         return room;
-    setSession(std::move(*opened));
+    session = std::move(*opened);
+    setSession(session);
     return {};
 }
 
@@ -288,13 +291,18 @@ Result<Stream::Memory> Stream::spareMemory(Session& session) {
     return memory;
 }
 
+std::shared_ptr<Frame> Stream::makeFrame(Memory memory, const std::shared_ptr<Session>& session,
+                                         uint64_t timestamp) const {
+    return std::allocate_shared<Frame>(PoolAllocator<Frame>(frames_), std::move(memory), session, timestamp);
+}
+
 // The picture will never come: the surface shows the one before it.
 void Stream::conceal(Surface& target) {
     const auto session = this->session();
     const auto memory = session ? memoryFor(target, *session) : tl::unexpected(Error{});
     if (!memory)
         return target.refuse();
-    const auto frame = std::make_shared<Frame>(*memory, session, timestampOf(lastFrame_));
+    const auto frame = makeFrame(*memory, session, timestampOf(lastFrame_));
     frame->addDamage(Frame::forEver);
     if (const auto before = session->latest(nullptr)) {
         (void)session->wait(*before, os::Deadline::never());

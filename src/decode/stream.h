@@ -3,10 +3,11 @@
 
 #include <any>
 #include <memory>
-#include <mutex>
 
 #include "decode/picture_references.h"
 #include "decode/session.h"
+#include "util/block_pool.h"
+#include "util/mutex.h"
 
 namespace v4l2_request::decode {
 
@@ -54,9 +55,10 @@ private:
     void decideLast(const codec::PictureInput& next, const SurfaceLookup& lookup);
     Result<void> decodeAgain(const codec::Decision& decision, Undecided last, PictureReferences& alive, uint64_t name,
                              const SurfaceLookup& lookup);
-    Result<void> submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup,
-                        std::any& state);
-    Result<void> openSession(const codec::Submission& submission, const Surface& shown);
+    Result<void> submit(const codec::PictureInput& picture, Surface& target, const SurfaceLookup& lookup, bool& built);
+    std::shared_ptr<Frame> makeFrame(Memory memory, const std::shared_ptr<Session>& session, uint64_t timestamp) const;
+    Result<void> openSession(std::shared_ptr<Session>& session, const codec::Submission& submission,
+                             const Surface& shown);
     Result<Memory> memoryFor(Surface& surface, Session& session);
     Result<Memory> spareMemory(Session& session);
     void conceal(Surface& target);
@@ -68,6 +70,8 @@ private:
 
     // The decoding thread's alone.
     std::any codecState_;
+    std::any nextState_; // what it will be, once the device has the picture that was built last
+    const std::shared_ptr<BlockPool> frames_ = std::make_shared<BlockPool>(); // the memory of the objects
     std::optional<Undecided> undecided_;
     Counts counts_;
     bool lackTold_ = false;           // what the device does not do to pictures
@@ -78,7 +82,7 @@ private:
     static constexpr unsigned mostFailures = 3;
     unsigned failures_ = mostFailures;
 
-    mutable std::mutex mutex_; // of session_, for a few instructions
+    mutable Mutex mutex_; // of session_, for a few instructions
     std::shared_ptr<Session> session_;
 };
 

@@ -3,12 +3,12 @@
 
 #include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include "decode/frame.h"
 #include "decode/frame_memory.h"
 #include "os/deadline.h"
+#include "util/mutex.h"
 
 namespace v4l2_request::decode {
 
@@ -79,7 +79,7 @@ private:
     const PixelFormat& format_;
     const Decoder* const expected_ = nullptr;
 
-    mutable std::mutex mutex_;
+    mutable Mutex mutex_;
     std::shared_ptr<Frame> frame_;
     std::shared_ptr<Frame> reference_;
     Memory memory_;
@@ -87,7 +87,7 @@ private:
     std::shared_ptr<Frame> undelivered_; // frame_, while it is not copied into memory_
     std::optional<bool> damaged_;        // whatever frame_ says
     bool copying_ = false;
-    std::condition_variable copied_;
+    std::condition_variable_any copied_;
 };
 
 } // namespace v4l2_request::decode

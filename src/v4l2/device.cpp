@@ -19,10 +19,13 @@ const char* queueName(QueueType queue) {
     return queue == QueueType::Output ? "OUTPUT" : "CAPTURE";
 }
 
+// No format of a decoder has more memory planes (V4L2_PIX_FMT_YUV420M has 3).
+constexpr uint32_t mostPlanes = 3;
+
 // A v4l2_buffer together with the plane array that the multi-planar API hangs below it.
 struct KernelBuffer {
     v4l2_buffer buffer{};
-    std::array<v4l2_plane, VIDEO_MAX_PLANES> planes{};
+    std::array<v4l2_plane, mostPlanes> planes{};
 
     KernelBuffer(uint32_t type, bool multiplanar, v4l2_memory memory, uint32_t index, uint32_t planeCount) {
         buffer.type = type;
@@ -107,7 +110,7 @@ Format Device::fromKernel(const v4l2_format& kernel) const {
         format.fourcc = pix.pixelformat;
         format.width = pix.width;
         format.height = pix.height;
-        format.planeCount = std::clamp<uint32_t>(pix.num_planes, 1, VIDEO_MAX_PLANES);
+        format.planeCount = std::clamp<uint32_t>(pix.num_planes, 1, mostPlanes);
         for (uint32_t i = 0; i < format.planeCount; i++)
             format.planes[i] = {pix.plane_fmt[i].sizeimage, pix.plane_fmt[i].bytesperline};
     } else {
@@ -244,7 +247,7 @@ Result<uint32_t> Device::createBuffer(QueueType queue, v4l2_memory memory, const
 }
 
 Result<os::Mapping> Device::mapBuffer(QueueType queue, uint32_t index) const {
-    KernelBuffer kernel(bufferType(queue), multiplanar_, V4L2_MEMORY_MMAP, index, VIDEO_MAX_PLANES);
+    KernelBuffer kernel(bufferType(queue), multiplanar_, V4L2_MEMORY_MMAP, index, mostPlanes);
     if (const int error = callIoctl(fd_.get(), VIDIOC_QUERYBUF, &kernel.buffer))
         return ioctlError("VIDIOC_QUERYBUF", error, queueName(queue));
     const uint32_t offset = multiplanar_ ? kernel.planes[0].m.mem_offset : kernel.buffer.m.offset;
@@ -306,7 +309,7 @@ Result<void> Device::giveCapture(unsigned long request, const char* name, uint32
 }
 
 Result<std::optional<Dequeued>> Device::dequeue(QueueType queue, v4l2_memory memory) {
-    KernelBuffer kernel(bufferType(queue), multiplanar_, memory, 0, VIDEO_MAX_PLANES);
+    KernelBuffer kernel(bufferType(queue), multiplanar_, memory, 0, mostPlanes);
     const int error = callIoctl(fd_.get(), VIDIOC_DQBUF, &kernel.buffer);
     if (error == EAGAIN)
         return std::nullopt;

@@ -36,7 +36,7 @@ bool isDecodingType(VABufferType type) {
 
 Status createBuffer(Driver& driver, VAContextID contextId, VABufferType type, unsigned size, unsigned elements,
                     void* data, VABufferID* id) {
-    if (!driver.contexts.find(contextId))
+    if (!driver.contexts.contains(contextId))
         return {VA_STATUS_ERROR_INVALID_CONTEXT, strprintf("%#x is no context", contextId)};
     if (!isDecodingType(type))
         return {VA_STATUS_ERROR_UNSUPPORTED_BUFFERTYPE, strprintf("buffer type %d has no place in decoding", type)};

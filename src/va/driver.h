@@ -17,7 +17,9 @@
 #include "decode/decoder.h"
 #include "decode/stream.h"
 #include "decode/surface.h"
+#include "util/arena.h"
 #include "util/log.h"
+#include "util/mutex.h"
 #include "va/object_table.h"
 #include "va/spare_buffers.h"
 #include "va/status.h"
@@ -41,7 +43,7 @@ struct Buffer {
 
     // A derived image: the surface's own memory, in view while mapped.
     std::shared_ptr<decode::Surface> surface;
-    std::mutex mutex;
+    Mutex mutex;
     std::optional<decode::FrameMemory::View> view;
     unsigned maps = 0;
     os::UniqueFd handle; // while a client has acquired it
@@ -57,6 +59,7 @@ struct Image {
 
 // What a client sent since vaBeginPicture.
 struct Picture {
+    Arena memory;
     std::shared_ptr<decode::Surface> target; // null: none was begun
     codec::PictureInput input;
     std::vector<std::shared_ptr<Buffer>> buffers; // keeps alive what input points at
@@ -79,12 +82,12 @@ struct Context {
     uint32_t width;
     uint32_t height;
 
-    std::mutex mutex;
+    Mutex mutex;
     Picture picture;                        // between vaBeginPicture and vaEndPicture
     std::shared_ptr<decode::Stream> stream; // from the first picture on
     bool submitting = false;                // a vaEndPicture is under way: picture and stream are its own
     bool destroyed = false;
-    std::condition_variable idle; // nobody is submitting any more
+    std::condition_variable_any idle; // nobody is submitting any more
 
     // No vaEndPicture finds the context any more. Its stream, when the last one is done; null if it had none.
     std::shared_ptr<decode::Stream> close();
@@ -151,7 +154,7 @@ struct Driver {
 
 private:
     std::atomic<const decode::Decoder*> firstUsed_ = nullptr, lastUsed_ = nullptr; // among the decoders
-    mutable std::mutex mutex_;
+    mutable Mutex mutex_;
     // How a decoder lays out pictures of this format and size, if it writes the format as it is. Asked once.
     std::optional<Layout> layoutOf(const decode::Decoder& decoder, const PixelFormat& format, uint32_t width,
                                    uint32_t height) const;

@@ -3,12 +3,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <utility>
 #include <vector>
 
 #include <va/va.h>
+
+#include "util/mutex.h"
 
 namespace v4l2_request::va {
 
@@ -38,6 +39,11 @@ public:
         const std::lock_guard lock(mutex_);
         const Slot& found = slot(id - base);
         return found.id == id ? found.object : nullptr;
+    }
+    bool contains(VAGenericID id) const {
+        const std::lock_guard lock(mutex_);
+        const Slot& found = slot(id - base);
+        return found.id == id && found.object;
     }
     // Takes the object out; null if there is none.
     std::shared_ptr<T> remove(VAGenericID id) {
@@ -88,7 +94,7 @@ private:
                 slot(moved.id) = std::move(moved);
     }
 
-    mutable std::mutex mutex_;
+    mutable Mutex mutex_;
     std::vector<Slot> slots_ = std::vector<Slot>(16); // a power of two
     size_t count_ = 0;
     uint32_t last_ = 0;

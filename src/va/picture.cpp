@@ -99,8 +99,10 @@ void Picture::clear() {
     target = nullptr;
     auto slices = std::move(input.slices);
     slices.clear();
+    memory.clear();
     input = {};
     input.slices = std::move(slices);
+    input.memory = &memory;
     buffers.clear();
     sliceParameters.clear();
     sliceData.clear();
@@ -169,7 +171,8 @@ public:
         context_.picture.clear();
         const std::lock_guard lock(context_.mutex);
         context_.submitting = false;
-        context_.idle.notify_all(); // under the lock: the thread that waits may free the context
+        if (context_.destroyed)
+            context_.idle.notify_all(); // under the lock: the thread that waits may free the context
     }
     Submitting(const Submitting&) = delete;
     Submitting& operator=(const Submitting&) = delete;

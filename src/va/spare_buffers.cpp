@@ -2,47 +2,60 @@
 #include "va/spare_buffers.h"
 
 #include <algorithm>
-#include <iterator>
+#include <bit>
 
 #include "va/driver.h"
 
 namespace v4l2_request::va {
 
+namespace {
+
+constexpr size_t mostBuffers = 256, mostBytes = size_t{64} << 20; // of a few pictures
+
+size_t shelfOf(size_t size) {
+    constexpr size_t smallest = 256;
+    return static_cast<size_t>(std::bit_width(std::max(size, smallest) - 1));
+}
+
+} // namespace
+
 std::shared_ptr<Buffer> SpareBuffers::take(size_t size) {
+    const bool kept = size <= mostBytes;
     std::shared_ptr<Buffer> buffer;
-    {
+    if (kept) {
+        static_assert(mostBytes == size_t{1} << (std::tuple_size_v<Shelves> - 1));
         const std::lock_guard lock(mutex_);
-        // The memory of an image is not for the parameters of a slice.
-        const size_t most = std::max<size_t>(2 * size, 4096);
-        // The newest first: it is cached, and those behind it need not move.
-        const auto found = std::find_if(buffers_.rbegin(), buffers_.rend(), [&](const auto& spare) {
-            return spare->data.capacity() >= size && spare->data.capacity() <= most;
-        });
-        if (found != buffers_.rend()) {
-            buffer = std::move(*found);
-            buffers_.erase(std::next(found).base());
+        if (auto& shelf = shelves_[shelfOf(size)]; !shelf.empty()) {
+            buffer = std::move(shelf.back()); // the newest: it is cached
+            shelf.pop_back();
+            count_--;
             bytes_ -= buffer->data.capacity();
         }
     }
-    if (!buffer)
+    if (!buffer) {
         buffer = std::make_shared<Buffer>();
+        buffer->data.reserve(kept ? size_t{1} << shelfOf(size) : size);
+    }
     buffer->data.resize(size);
     return buffer;
 }
 
 void SpareBuffers::give(std::shared_ptr<Buffer> buffer) {
-    constexpr size_t mostBuffers = 64, mostBytes = size_t{32} << 20; // of a few pictures
-    if (!buffer || buffer.use_count() > 1 || buffer->surface || buffer->data.capacity() > mostBytes)
+    if (!buffer || buffer.use_count() > 1 || buffer->surface)
         return;
-    std::vector<std::shared_ptr<Buffer>> tooMuch; // ends outside the lock
+    const size_t capacity = buffer->data.capacity();
+    if (capacity == 0 || capacity > mostBytes)
+        return;
+    std::unique_ptr<Shelves> tooMuch; // ends outside the lock
     const std::lock_guard lock(mutex_);
-    bytes_ += buffer->data.capacity();
-    buffers_.push_back(std::move(buffer));
-    while (buffers_.size() > mostBuffers || bytes_ > mostBytes) {
-        bytes_ -= buffers_.front()->data.capacity();
-        tooMuch.push_back(std::move(buffers_.front()));
-        buffers_.erase(buffers_.begin());
+    if (count_ >= mostBuffers || bytes_ + capacity > mostBytes) { // others than those that are in use now
+        tooMuch = std::make_unique<Shelves>();
+        tooMuch->swap(shelves_);
+        count_ = bytes_ = 0;
     }
+    shelves_[shelfOf(capacity)].push_back(std::move(buffer));
+    count_++;
+    bytes_ += capacity;
 }
 
 } // namespace v4l2_request::va

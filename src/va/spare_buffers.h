@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
+
+#include "util/mutex.h"
 
 namespace v4l2_request::va {
 
@@ -19,9 +22,12 @@ public:
     void give(std::shared_ptr<Buffer> buffer);
 
 private:
-    std::mutex mutex_;
-    std::vector<std::shared_ptr<Buffer>> buffers_; // the oldest first
-    size_t bytes_ = 0;                             // that all of them have
+    // A shelf for each power of two: what is on one has all the same room.
+    using Shelves = std::array<std::vector<std::shared_ptr<Buffer>>, 27>;
+
+    Mutex mutex_;
+    Shelves shelves_;
+    size_t count_ = 0, bytes_ = 0; // that all of them have
 };
 
 } // namespace v4l2_request::va

@@ -9,12 +9,15 @@ namespace v4l2_request::va {
 // Bytes that a client, or a copy of a picture, is about to fill: nobody writes zeros there before.
 class Storage {
 public:
-    // Keeps the memory that it has if that is enough. What was in it is lost.
+    // Makes room, unless there is enough. What was in it is lost then.
+    void reserve(size_t size) {
+        if (size <= capacity_)
+            return;
+        bytes_ = std::make_unique_for_overwrite<uint8_t[]>(size);
+        capacity_ = size;
+    }
     void resize(size_t size) {
-        if (size > capacity_) {
-            bytes_ = std::make_unique_for_overwrite<uint8_t[]>(size);
-            capacity_ = size;
-        }
+        reserve(size);
         size_ = size;
     }
     uint8_t* data() { return bytes_.get(); }

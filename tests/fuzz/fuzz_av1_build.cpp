@@ -132,7 +132,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             checkJob(decision->job);
             pictures.accept(decision->surface);
         }
-        const auto submission = codec::av1Codec.build(client, pictures, device, state);
+        const auto submission = codec::av1Codec.build(client, pictures, device, state, state);
         if (!submission)
             continue;
         fuzz::require(submission->jobs.size() == 1, "a frame is one job");

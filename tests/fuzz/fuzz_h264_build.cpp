@@ -94,7 +94,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             const codec::Bytes bytes = keep(fuzz::bytesOf(sliceParameters));
             client.slices.push_back({bytes, keep(input.sized())});
         }
-        const auto submission = codec::h264Codec.build(client, surfaces, device, state);
+        const auto submission = codec::h264Codec.build(client, surfaces, device, state, state);
         if (submission)
             check(*submission, sliceBased);
     }

@@ -112,7 +112,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             const codec::Bytes bytes = keep(fuzz::bytesOf(sent));
             client.slices.push_back({bytes, keep(input.sized())});
         }
-        if (const auto submission = codec::hevcCodec.build(client, surfaces, device, state))
+        if (const auto submission = codec::hevcCodec.build(client, surfaces, device, state, state))
             check(client, *submission);
     }
     return 0;

@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             const codec::Bytes bytes = keep(fuzz::bytesOf(input.value<VASliceParameterBufferMPEG2>()));
             client.slices.push_back({bytes, keep(input.sized())});
         }
-        const auto submission = codec::mpeg2Codec.build(client, surfaces, {}, state);
+        const auto submission = codec::mpeg2Codec.build(client, surfaces, {}, state, state);
         if (submission)
             check(*submission);
     }

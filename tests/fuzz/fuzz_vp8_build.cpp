@@ -56,7 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         const codec::Bytes parameters = keep(fuzz::bytesOf(input.value<VASliceParameterBufferVP8>()));
         const codec::Bytes before = contents & 4 ? keep(input.sized()) : codec::Bytes();
         client.slices.push_back({.parameters = parameters, .data = keep(input.sized()), .before = before});
-        const auto submission = codec::vp8Codec.build(client, surfaces, {}, state);
+        const auto submission = codec::vp8Codec.build(client, surfaces, {}, state, state);
         if (submission)
             check(*submission);
     }

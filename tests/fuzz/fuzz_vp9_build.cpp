@@ -66,7 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         const auto bytes = input.sized();
         const codec::PictureInput client{
             .profile = profile, .target = 1, .picture = parameters, .slices = {{.parameters = slice, .data = bytes}}};
-        const auto submission = codec::vp9Codec.build(client, surfaces, device, state);
+        const auto submission = codec::vp9Codec.build(client, surfaces, device, state, state);
         if (submission)
             check(*submission, profile);
     }

@@ -180,7 +180,7 @@ struct Playback {
         client.input.slices[0].before = header;
         if (undecided_)
             decide(client.input);
-        const auto submission = av1Codec.build(client.input, pictures, device, state);
+        const auto submission = av1Codec.build(client.input, pictures, device, state, state);
         ASSERT_TRUE(submission) << row.file << ": " << submission.error().message;
         const VASurfaceID primary = row.header.primaryReference == 7
                                         ? VA_INVALID_SURFACE

@@ -101,7 +101,7 @@ protected:
         if (tiles)
             client.input.slices[0].before = headers.emplace_back(std::move(header));
         decideLast(client.input);
-        auto submission = codec().build(client.input, references, device, state);
+        auto submission = codec().build(client.input, references, device, state, state);
         if (submission) { // what the decode layer does
             last = submission->undecided ? std::optional(surface) : std::nullopt;
             references.held[surface] = references.name();
@@ -112,7 +112,9 @@ protected:
     void decideLast(const PictureInput& next) {
         if (last && held)
             references.named = references.held[*last];
-        decision = last ? codec().decide(next, references, state) : std::nullopt;
+        decision.reset();
+        if (auto made = last ? codec().decide(next, references, state) : std::nullopt)
+            decision.emplace(std::move(*made));
         if (decision && !held)
             references.held[decision->surface] = references.next++ * 1000;
         references.named.reset();
@@ -329,7 +331,7 @@ TEST_F(Av1, MissingReferences) {
     EXPECT_FALSE(build(picture, 31)->damaged);
     picture.ref_frame_map[2] = 99; // the client believes that it is there
     EXPECT_TRUE(build(picture, 31)->damaged);
-    EXPECT_EQ(build(picture, 31)->predictedFrom, (std::vector<VASurfaceID>{10, 11, 13, 14, 15, 16}));
+    EXPECT_EQ(build(picture, 31)->predictedFrom, (std::pmr::vector<VASurfaceID>{10, 11, 13, 14, 15, 16}));
     picture.primary_ref_frame = 2;
     EXPECT_EQ(build(picture, 31).error().kind, ErrorKind::Decoding);
     picture.ref_frame_map[2] = VA_INVALID_SURFACE;
@@ -389,11 +391,11 @@ TEST_F(Av1, TilesComeOnceAndWhole) {
     build(picture, 10);
     auto input = clients.back().input;
     const auto kind = [&] {
-        const auto submission = codec().build(input, references, device, state);
+        const auto submission = codec().build(input, references, device, state, state);
         return submission ? std::nullopt : std::optional(submission.error().kind);
     };
     std::swap(input.slices[0], input.slices[1]); // the order does not matter
-    const auto submission = codec().build(input, references, device, state);
+    const auto submission = codec().build(input, references, device, state, state);
     ASSERT_TRUE(submission);
     EXPECT_EQ(submission->jobs[0].controls.get<Av1TileGroupEntry>(0).tile_size, 10u);
     EXPECT_EQ(submission->jobs[0].controls.get<Av1TileGroupEntry>(1).tile_offset, 10u);
@@ -551,19 +553,19 @@ TEST_F(Av1, FilmGrain) {
     picture.film_grain_info.point_y_value[1] = 0; // does not ascend
     EXPECT_EQ(build(picture, 10).error().kind, ErrorKind::InvalidParameter);
     picture.film_grain_info.film_grain_info_fields.bits.apply_grain = 0;
-    submission = build(picture, 10);
-    ASSERT_TRUE(submission);
-    EXPECT_EQ(submission->display, VA_INVALID_SURFACE);
-    EXPECT_EQ(submission->jobs[0].controls.get<Av1FilmGrain>().flags, 0);
+    const auto without = build(picture, 10);
+    ASSERT_TRUE(without);
+    EXPECT_EQ(without->display, VA_INVALID_SURFACE);
+    EXPECT_EQ(without->jobs[0].controls.get<Av1FilmGrain>().flags, 0);
     device = {};
     device.set(Av1TileGroupEntry::id, {.elements = 512});
     picture = shownKey();
     picture.current_display_picture = 40;
     picture.film_grain_info.film_grain_info_fields.bits.apply_grain = 1;
-    submission = build(picture, 10);
-    ASSERT_TRUE(submission);
-    EXPECT_STREQ(submission->lacking, "film grain");
-    EXPECT_TRUE(submission->jobs[0].controls.find(Av1FilmGrain::id).empty());
+    const auto lacking = build(picture, 10);
+    ASSERT_TRUE(lacking);
+    EXPECT_STREQ(lacking->lacking, "film grain");
+    EXPECT_TRUE(lacking->jobs[0].controls.find(Av1FilmGrain::id).empty());
 }
 
 TEST_F(Av1, WhatCannotBeCarried) {

@@ -154,7 +154,7 @@ protected:
             sliceParameters.slice_data_bit_offset = static_cast<uint16_t>(bitSize);
             client.slice(sliceParameters, std::move(data));
         }
-        return h264Codec.build(client.input, references, device, state);
+        return h264Codec.build(client.input, references, device, state, state);
     }
 
     // The n-th job of a picture that must be accepted.
@@ -710,7 +710,7 @@ TEST_F(H264, PredWeightsAreThoseOfTheStream) {
     client.input.height = 288;
     client.picture(picture);
     client.slice(slice, w.escaped());
-    const auto submission = h264Codec.build(client.input, references, device, state);
+    const auto submission = h264Codec.build(client.input, references, device, state, state);
     ASSERT_TRUE(submission) << submission.error().message;
     const auto weights = submission->jobs[0].controls.get<H264PredWeights>();
     EXPECT_EQ(weights.luma_log2_weight_denom, 5);
@@ -795,17 +795,17 @@ TEST_F(H264, RefusedSlices) {
     client.input.height = 288;
     client.picture(parameters());
     client.slice(slice, {});
-    EXPECT_FALSE(h264Codec.build(client.input, references, device, state)) << "no data";
+    EXPECT_FALSE(h264Codec.build(client.input, references, device, state, state)) << "no data";
     client.input.slices.clear();
     slice.slice_data_bit_offset = 33;
     client.slice(slice, {0x65, 0xb8, 0x00, 0x04});
-    EXPECT_FALSE(h264Codec.build(client.input, references, device, state)) << "slice_data_bit_offset";
+    EXPECT_FALSE(h264Codec.build(client.input, references, device, state, state)) << "slice_data_bit_offset";
     client.input.slices[0].parameters = client.input.slices[0].parameters.first(8);
-    EXPECT_FALSE(h264Codec.build(client.input, references, device, state)) << "short slice parameters";
+    EXPECT_FALSE(h264Codec.build(client.input, references, device, state, state)) << "short slice parameters";
     client.input.iqMatrix = client.input.picture.first(8);
-    EXPECT_FALSE(h264Codec.build(client.input, references, device, state)) << "a short matrix";
+    EXPECT_FALSE(h264Codec.build(client.input, references, device, state, state)) << "a short matrix";
     client.input.picture = client.input.picture.first(8);
-    EXPECT_FALSE(h264Codec.build(client.input, references, device, state)) << "short picture parameters";
+    EXPECT_FALSE(h264Codec.build(client.input, references, device, state, state)) << "short picture parameters";
 }
 
 // ---- Streams as they come ----
@@ -842,7 +842,7 @@ protected:
 TEST_F(H264Damaged, APictureInheritsFromWhatItIsPredictedFrom) {
     const Submission whole = submit({predicted});
     EXPECT_FALSE(whole.damaged);
-    EXPECT_EQ(whole.predictedFrom, (std::vector<VASurfaceID>{2, 1}));
+    EXPECT_EQ(whole.predictedFrom, (std::pmr::vector<VASurfaceID>{2, 1}));
     EXPECT_EQ(whole.damageLasts, 32u); // twice MaxFrameNum
     EXPECT_TRUE(submit({Header{.frameNum = 4}}).predictedFrom.empty()) << "an I picture";
 }
@@ -853,7 +853,7 @@ TEST_F(H264Damaged, AMissingReferenceIsDamage) {
     references.timestamps.erase(2);
     const Submission lost = submit({predicted});
     EXPECT_TRUE(lost.damaged);
-    EXPECT_EQ(lost.predictedFrom, std::vector<VASurfaceID>{1});
+    EXPECT_EQ(lost.predictedFrom, std::pmr::vector<VASurfaceID>{1});
     slice.RefPicList0[0] = noPicture();
     EXPECT_TRUE(submit({predicted}).damaged) << "a hole in the list";
     EXPECT_FALSE(submit({Header{.frameNum = 4}}).damaged) << "an I picture";

@@ -157,7 +157,7 @@ protected:
             data.insert(data.end(), trailingZeros, 0);
             client.slice(sent, std::move(data));
         }
-        return hevcCodec.build(client.input, references, device, state);
+        return hevcCodec.build(client.input, references, device, state, state);
     }
 
     // The controls of the first job of a picture that has to be accepted.
@@ -387,14 +387,14 @@ TEST_F(Hevc, DamageComesFromWhatThePictureIsPredictedFrom) {
     const auto whole = build(picture, {header});
     ASSERT_TRUE(whole);
     EXPECT_FALSE(whole->damaged);
-    EXPECT_EQ(whole->predictedFrom, (std::vector<VASurfaceID>{5, 4})); // 6 is kept for others
+    EXPECT_EQ(whole->predictedFrom, (std::pmr::vector<VASurfaceID>{5, 4})); // 6 is kept for others
     EXPECT_EQ(whole->damageLasts, 256u);
     picture.ReferenceFrames[2].picture_id = 90;
     EXPECT_FALSE(build(picture, {header})->damaged);
     picture.ReferenceFrames[1].picture_id = 90;
     const auto lost = build(picture, {header});
     EXPECT_TRUE(lost->damaged);
-    EXPECT_EQ(lost->predictedFrom, std::vector<VASurfaceID>{4});
+    EXPECT_EQ(lost->predictedFrom, std::pmr::vector<VASurfaceID>{4});
     list(0, {0xff, 0});
     EXPECT_TRUE(build(picture, {header})->damaged) << "a hole";
     const auto access = build(picture, {{.type = cra, .pocLsb = 20}});
@@ -829,10 +829,10 @@ TEST_F(Hevc, ExtensionsAreRefused) {
     slice.slice_data_byte_offset = static_cast<uint32_t>(written.size() / 8);
     client.slice(slice, BitWriter(written).bits(0xabcdef, 24).escaped());
     client.picture(extended);
-    EXPECT_TRUE(hevcCodec.build(client.input, references, device, state));
+    EXPECT_TRUE(hevcCodec.build(client.input, references, device, state, state));
     extended.rext.range_extension_pic_fields.bits.implicit_rdpcm_enabled_flag = 1;
     client.picture(extended);
-    const auto built = hevcCodec.build(client.input, references, device, state);
+    const auto built = hevcCodec.build(client.input, references, device, state, state);
     ASSERT_FALSE(built);
     EXPECT_EQ(built.error().kind, ErrorKind::Unsupported);
 }

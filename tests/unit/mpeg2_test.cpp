@@ -55,7 +55,7 @@ protected:
         VASliceParameterBufferMPEG2 slice{};
         slice.slice_vertical_position = row;
         client.slice(slice, {0, 0, 1, static_cast<uint8_t>(row + 1), 0x22});
-        return mpeg2Codec.build(client.input, references, {}, state);
+        return mpeg2Codec.build(client.input, references, {}, state, state);
     }
 
     template <typename C>
@@ -307,7 +307,7 @@ TEST_F(Mpeg2, SlicesAreConcatenatedAsTheyAre) {
     client.picture(framePicture());
     client.slice(VASliceParameterBufferMPEG2{}, {0, 0, 1, 1, 0xaa});
     client.slice(VASliceParameterBufferMPEG2{}, {0, 0, 0, 1, 2, 0xbb});
-    const auto submission = mpeg2Codec.build(client.input, references, {}, state);
+    const auto submission = mpeg2Codec.build(client.input, references, {}, state, state);
     ASSERT_TRUE(submission);
     ASSERT_EQ(submission->jobs.size(), 1u);
     EXPECT_EQ(test::bytesOf(submission->jobs[0].bitstream),
@@ -322,7 +322,7 @@ TEST_F(Mpeg2, TheEndOfTheSequenceIsNotOfTheSlice) {
     client.input.height = 576;
     client.picture(framePicture());
     client.slice(VASliceParameterBufferMPEG2{}, {0, 0, 1, 1, 0xaa, 0, 0, 1, 0xb7});
-    const auto submission = mpeg2Codec.build(client.input, references, {}, state);
+    const auto submission = mpeg2Codec.build(client.input, references, {}, state, state);
     ASSERT_TRUE(submission);
     EXPECT_EQ(test::bytesOf(submission->jobs[0].bitstream), (std::vector<uint8_t>{0, 0, 1, 1, 0xaa}));
 }
@@ -340,7 +340,7 @@ protected:
         client.picture(picture);
         for (const auto& data : slices)
             client.slice(VASliceParameterBufferMPEG2{}, data);
-        auto submission = mpeg2Codec.build(client.input, references, {}, state);
+        auto submission = mpeg2Codec.build(client.input, references, {}, state, state);
         EXPECT_TRUE(submission) << submission.error().message;
         return submission ? std::move(*submission) : Submission{};
     }
@@ -380,12 +380,12 @@ TEST_F(Mpeg2Damaged, DamageComesFromWhatThePictureIsPredictedFrom) {
     picture.backward_reference_picture = newer;
     const Submission whole = submit({at(0)}, picture);
     EXPECT_FALSE(whole.damaged);
-    EXPECT_EQ(whole.predictedFrom, (std::vector<VASurfaceID>{older, newer}));
+    EXPECT_EQ(whole.predictedFrom, (std::pmr::vector<VASurfaceID>{older, newer}));
     EXPECT_TRUE(submit({at(0)}).predictedFrom.empty());
     references.timestamps.erase(older);
     const Submission lost = submit({at(0)}, picture);
     EXPECT_TRUE(lost.damaged);
-    EXPECT_EQ(lost.predictedFrom, std::vector<VASurfaceID>{newer});
+    EXPECT_EQ(lost.predictedFrom, std::pmr::vector<VASurfaceID>{newer});
     references.timestamps.clear();
     references.latestPicture = 5000;
     const auto last = submit({at(0)}, picture).jobs.at(0).controls.get<Mpeg2Picture>();
@@ -485,7 +485,7 @@ TEST_F(Mpeg2, Refusals) {
         client.input.height = 576;
         client.picture(framePicture());
         client.slice(row.parameters, row.data);
-        const auto submission = mpeg2Codec.build(client.input, references, {}, state);
+        const auto submission = mpeg2Codec.build(client.input, references, {}, state, state);
         ASSERT_FALSE(submission) << row.what;
         EXPECT_EQ(submission.error().kind, ErrorKind::Decoding) << row.what; // the stream's fault, not the client's
     }
@@ -493,14 +493,14 @@ TEST_F(Mpeg2, Refusals) {
     test::Client empty;
     empty.input.width = 720;
     empty.input.height = 576;
-    EXPECT_FALSE(mpeg2Codec.build(empty.input, references, {}, state)) << "no picture parameters";
+    EXPECT_FALSE(mpeg2Codec.build(empty.input, references, {}, state, state)) << "no picture parameters";
     empty.picture(framePicture());
-    EXPECT_FALSE(mpeg2Codec.build(empty.input, references, {}, state)) << "no slices";
+    EXPECT_FALSE(mpeg2Codec.build(empty.input, references, {}, state, state)) << "no slices";
     empty.input.iqMatrix = empty.input.picture.first(4);
-    EXPECT_FALSE(mpeg2Codec.build(empty.input, references, {}, state)) << "a short matrix buffer";
+    EXPECT_FALSE(mpeg2Codec.build(empty.input, references, {}, state, state)) << "a short matrix buffer";
     empty.input.iqMatrix = {};
     empty.input.slices.push_back({empty.input.picture.first(4), empty.input.picture});
-    EXPECT_FALSE(mpeg2Codec.build(empty.input, references, {}, state)) << "short slice parameters";
+    EXPECT_FALSE(mpeg2Codec.build(empty.input, references, {}, state, state)) << "short slice parameters";
 }
 
 } // namespace

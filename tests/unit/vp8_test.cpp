@@ -136,7 +136,7 @@ protected:
         client.slice(slice, data);
         before = std::move(inFront);
         client.input.slices[0].before = before;
-        return vp8Codec.build(client.input, references, {}, state);
+        return vp8Codec.build(client.input, references, {}, state, state);
     }
     v4l2_ctrl_vp8_frame frame() {
         auto submission = build();

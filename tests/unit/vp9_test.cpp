@@ -149,7 +149,7 @@ protected:
         for (const uint8_t byte : tiles)
             data.push_back(byte);
         client.slice(VASliceParameterBufferVP9{}, data);
-        return vp9Codec.build(client.input, references, device, state);
+        return vp9Codec.build(client.input, references, device, state, state);
     }
     v4l2_ctrl_vp9_frame frame(const Header& header) {
         const auto submission = build(header);
@@ -315,7 +315,7 @@ TEST_F(Vp9, MissingReferences) {
     surfaces[5] = 99; // never decoded into
     const auto lost = build({.kind = Header::Inter});
     EXPECT_TRUE(lost->damaged);
-    EXPECT_EQ(lost->predictedFrom, std::vector<VASurfaceID>{26});
+    EXPECT_EQ(lost->predictedFrom, std::pmr::vector<VASurfaceID>{26});
     surfaces[6] = VA_INVALID_SURFACE;
     EXPECT_TRUE(build({.kind = Header::Inter})->damaged);
     EXPECT_EQ(frame({.kind = Header::Inter}).alt_frame_ts, noTimestamp);
@@ -342,7 +342,7 @@ TEST_F(Vp9, AllSlotsAreLookedUp) {
         frame({.kind = kind, .showFrame = kind != Header::IntraOnly});
         Asked asking;
         asking.timestamps = references.timestamps;
-        ASSERT_TRUE(vp9Codec.build(clients.back().input, asking, device, state));
+        ASSERT_TRUE(vp9Codec.build(clients.back().input, asking, device, state, state));
         EXPECT_EQ(asking.asked, std::set<VASurfaceID>(surfaces.begin(), surfaces.end()));
     }
 }

@@ -133,6 +133,7 @@ void Player::play(const record::Queued& queued) {
             return refuse(queued, memory.error().message);
         frame = std::make_shared<decode::Frame>(std::move(*memory), playing.session, queued.picture);
     }
+    std::vector<decode::Reference> references;
     decode::Work work{.target = frame,
                       .jobs = jobs,
                       .references = {},
@@ -142,13 +143,14 @@ void Player::play(const record::Queued& queued) {
                       .damageLasts = queued.damageLasts};
     for (const record::Reference& reference : queued.references)
         if (const auto found = playing.frames.find(reference.picture); found != playing.frames.end())
-            work.references.push_back({.surface = VA_INVALID_SURFACE,
-                                       .frame = found->second,
-                                       .read = (reference.flags & record::Reference::read) != 0,
-                                       .predictedFrom = (reference.flags & record::Reference::predictedFrom) != 0});
+            references.push_back({.surface = VA_INVALID_SURFACE,
+                                  .frame = found->second,
+                                  .read = (reference.flags & record::Reference::read) != 0,
+                                  .predictedFrom = (reference.flags & record::Reference::predictedFrom) != 0});
+    work.references = references;
     if (playing.decoder->observer)
         playing.decoder->observer->beforePicture();
-    if (auto submitted = playing.session->submit(std::move(work)); !submitted) {
+    if (auto submitted = playing.session->submit(work); !submitted) {
         playing.frames.erase(queued.picture);
         refuse(queued, submitted.error().message);
     }
