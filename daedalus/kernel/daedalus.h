@@ -12,6 +12,7 @@
  *   daedalus_mutate.c damage to them, for tests
  *   daedalus_faults.c other misbehaviour, for tests
  *   daedalus_memory.c memory of buffers, which can be short, or seen through a copy
+ *   daedalus_compat.h what older kernels lack
  *
  * Locks, outermost first:
  *   daedalus_dev.mutex  ioctls and both queues of every file handle, as V4L2 and vb2 take it
@@ -34,6 +35,8 @@
 #include <media/v4l2-device.h>
 #include <media/v4l2-fh.h>
 #include <media/v4l2-mem2mem.h>
+
+#include "daedalus_compat.h"
 
 #define DAEDALUS_NAME		"daedalus"
 #define DAEDALUS_MAX_CODECS	8

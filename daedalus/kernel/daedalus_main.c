@@ -224,7 +224,7 @@ static void daedalus_dev_free(struct kref *users)
 {
 	struct daedalus_dev *dev = container_of(users, struct daedalus_dev, users);
 
-	while (atomic_read(&dev->mdev.num_requests))
+	while (daedalus_num_requests(&dev->mdev))
 		usleep_range(10, 100);
 	daedalus_wait_for_workers();
 	media_device_cleanup(&dev->mdev);
