@@ -8,7 +8,10 @@
 #include <linux/module.h>
 #include <linux/version.h>
 #include <media/media-device.h>
+#include <media/v4l2-common.h>
 #include <media/v4l2-fh.h>
+#include <media/v4l2-mem2mem.h>
+#include <media/videobuf2-v4l2.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
 /* The namespace was a word, not a string. */
@@ -37,6 +40,40 @@ static inline void daedalus_fh_del(struct v4l2_fh *fh, struct file *file)
 
 #define v4l2_fh_add		daedalus_fh_add
 #define v4l2_fh_del		daedalus_fh_del
+#endif
+
+#ifdef V4L2_PIX_FMT_NV15
+#define DAEDALUS_HAS_NV15	1
+#else
+#define DAEDALUS_HAS_NV15	0
+#define V4L2_PIX_FMT_NV15	v4l2_fourcc('N', 'V', '1', '5')
+#endif
+
+#ifndef DAEDALUS_HAS_FILL_ALIGNED
+/* Of NV12 and P010: luma and chroma in one plane, with rows of one length. */
+static inline int v4l2_fill_pixfmt_mp_aligned(struct v4l2_pix_format_mplane *pix, u32 fourcc, u32 width, u32 height, u8 align)
+{
+	struct v4l2_plane_pix_format *plane = &pix->plane_fmt[0];
+	int ret = v4l2_fill_pixfmt_mp(pix, fourcc, width, height);
+
+	if (ret)
+		return ret;
+	plane->bytesperline = ALIGN(plane->bytesperline, align);
+	plane->sizeimage = plane->bytesperline * (height + height / 2);
+	return 0;
+}
+#endif
+
+/* vb2 itself now lets go of the queue's lock while it waits. */
+#ifdef DAEDALUS_HAS_WAIT_OPS
+#define DAEDALUS_WAIT_OPS	.wait_prepare = vb2_ops_wait_prepare, .wait_finish = vb2_ops_wait_finish,
+#else
+#define DAEDALUS_WAIT_OPS
+#endif
+
+#ifdef DAEDALUS_ASKS_FOR_FRAME_FLAGS
+/* As all drivers of decoders asked. */
+#define v4l2_m2m_buf_copy_metadata(out, cap)	v4l2_m2m_buf_copy_metadata(out, cap, true)
 #endif
 
 /* Requests that V4L2 has not counted down. Before it counted them, freeing one was the last thing that it did. */

@@ -60,10 +60,10 @@ static int daedalus_ten_bit_select(struct daedalus_dev *dev, const char *name)
 {
 	if (!strcmp(name, "p010"))
 		dev->ten_bit = V4L2_PIX_FMT_P010;
-	else if (!strcmp(name, "nv15"))
+	else if (DAEDALUS_HAS_NV15 && !strcmp(name, "nv15"))
 		dev->ten_bit = V4L2_PIX_FMT_NV15;
 	else if (strcmp(name, "off")) {
-		pr_err(DAEDALUS_NAME ": ten_bit: \"%s\" is none of p010, nv15, off\n", name);
+		pr_err(DAEDALUS_NAME ": ten_bit: \"%s\" is none of p010, %soff\n", name, DAEDALUS_HAS_NV15 ? "nv15, " : "");
 		return -EINVAL;
 	}
 	return 0;
