@@ -28,7 +28,7 @@ import streams as library  # pylint: disable=wrong-import-position,wrong-import-
 
 ROOT, HERE = recipes.ROOT, recipes.HERE
 DRIVER = 'src/v4l2_request_drv_video.so'
-USERLANDS = ('bookworm', 'trixie', 'forky')
+USERLANDS = ('bookworm', 'trixie', 'forky', 'trixie-players', 'forky-players')
 SOFTWARE = ' in software'
 LEAST_WINDOW = 90  # pixels; smaller ones are stretched
 NEAR = 4  # levels of 255 on average: one picture of a moving scene is farther from the next

@@ -94,11 +94,17 @@ def elements(codec, path, hardware=True):
     return f'{found.rsplit(" ", 1)[0]} {SOFTWARE_DECODERS[codec]} ! videoconvert ! capsfilter caps=video/x-raw,format=NV12'
 
 
-def gstreamer(memory):
+def gstreamer(memory, elements_of=elements):
     def command(job):
         return ['python3', os.path.join(HERE, 'gst_frames.py'),
-                f'filesrc location={job.elementary} ! {elements(job.stream.codec, job.elementary)}', memory]
+                f'filesrc location={job.elementary} ! {elements_of(job.stream.codec, job.elementary)}', memory]
     return command
+
+
+def older_elements(codec, path):
+    """Those of gstreamer1.0-vaapi, which have a name for each decoder, too."""
+    before, decoder = elements(codec, path).rsplit(' ', 1)
+    return f'{before} vaapi{decoder.removeprefix("va")}'
 
 
 def gstreamer_seek(hardware):
@@ -163,6 +169,8 @@ RECIPES = (
            only=CLIP, userlands=('trixie', 'forky')),
     Recipe('GStreamer', GST, 'three at once', 'derive', 'vaDeriveImage', several(gstreamer('SystemMemory'), True),
            only=CLIP, times=(3, 3), userlands=('trixie',)),
+    Recipe('GStreamer VAAPI', 'gstreamer1.0-vaapi', 'system memory', 'copy', 'vaGetImage',
+           gstreamer('SystemMemory', older_elements), sample=MOST, userlands=('trixie-players',)),
     Recipe('mpv', 'mpv', 'vaapi-copy', 'copy', 'vaGetImage', mpv('--hwdec=vaapi-copy')),
     Recipe('mpv', 'mpv', 'seek', 'copy', 'vaGetImage', mpv('--hwdec=vaapi-copy', '--start=' + SEEK),
            software=mpv('--hwdec=no', '--start=' + SEEK), only=CLIP, userlands=('trixie', 'forky')),
@@ -177,14 +185,15 @@ RECIPES = (
 
 
 class Probe(typing.NamedTuple):
-    """A program that only asks what there is."""
+    """A program that only asks what there is, or says by itself whether what it got is right."""
 
     client: str
     package: str
     how: str
-    command: tuple
+    command: tuple  # {clips}: the folder of clips.py
     expected: tuple  # regular expressions that its output has
     userlands: tuple = ('bookworm', 'trixie', 'forky')
+    pictures: int = 0  # that the driver must have decoded
 
 
 VENDOR = r'Driver version: V4L2 stateless decoders \('  # lists of other projects name it: docs/releasing.md
