@@ -124,12 +124,13 @@ def run_all(name, node, settings):
     with tempfile.TemporaryDirectory() as folder, open(folder + '/log', 'wb') as log:
         os.mkdir(folder + '/calls')
         os.environ['LIBVA_TRACE'] = folder + '/calls/trace'
-        browser = BROWSERS[settings['browser']](folder + '/profile', log, node)
-        run = Run(browser, name, settings)
         tasks = settings['tasks']
         if node is None:
             tasks = [{**task, **task.get('in software', {})} for task in tasks]
+        browser = BROWSERS[settings['browser']](folder + '/profile', log, node)
+        run = Run(browser, name, settings)
         try:
+            browser.start()
             run.tell('start', version=browser.version(), renderer=browser.renderer())
             for task in tasks:
                 run.step(task['codec'], lambda task=task: run.one(task))

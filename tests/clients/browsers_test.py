@@ -151,7 +151,9 @@ def judge(browser, step, said):
 
 def judge_whole(said, pictures):
     """The process that decodes has lived all along, and the driver has decoded what was played."""
-    begin, log = (said.get(('hardware', step), {}) for step in ('start', 'log'))
+    begin, log = (said.get(('hardware', step)) for step in ('start', 'log'))
+    if not begin or not log or ('software', 'log') not in said:
+        return 'the browser or the guest has died'
     processes = {what['process'] for (run, _), what in said.items() if run == 'hardware' and 'process' in what}
     if len(processes) != 1:
         return f'{len(processes)} processes have decoded: one has died'

@@ -42,6 +42,8 @@ class Chromium:
         os.close(answers[1])
         self.commands, self.replies = commands[1], os.fdopen(answers[0], 'rb')
         self.news, self.number, self.answers, self.players = threading.Condition(), 0, {}, {}
+
+    def start(self):
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self):

@@ -3,6 +3,7 @@
 
 import base64
 import fcntl
+import itertools
 import json
 import os
 import socket
@@ -14,10 +15,9 @@ import time
 from browser import Failure
 
 FOLDER = '/usr/lib/firefox-esr'
-PORT = 2828
+PORTS = itertools.count(2828)  # one for each: what one has just left may still look taken
 # Each with why it is there: docs/clients.md tells people.
 ALWAYS = {
-    'marionette.port': PORT,
     'gfx.webrender.all': True,  # GL is software's here, which is not accepted otherwise
     'media.autoplay.default': 0,
     'browser.shell.checkDefaultBrowser': False,
@@ -66,7 +66,8 @@ class Firefox:
 
     def __init__(self, profile, log, node):
         os.mkdir(profile)
-        preferences = {**ALWAYS, **(SOFTWARE if node is None else {})}
+        self.port = next(PORTS)
+        preferences = {**ALWAYS, 'marionette.port': self.port, **(SOFTWARE if node is None else {})}
         with open(profile + '/user.js', 'w', encoding='utf-8') as file:
             file.writelines(f'user_pref({json.dumps(name)}, {json.dumps(value)});\n' for name, value in preferences.items())
         prepare()
@@ -74,7 +75,9 @@ class Firefox:
                        'MOZ_LOG': 'FFmpegVideo:5,PlatformDecoderModule:5'}
         command = [FOLDER + '/firefox-esr', '--no-remote', '--marionette', '--remote-allow-system-access', '--profile', profile]
         self.process = subprocess.Popen([*command, 'about:blank'], stdout=log, stderr=log, env=environment)
-        self.rest, self.number = b'', 0
+        self.socket, self.rest, self.number, self.about, self.first = None, b'', 0, {}, None
+
+    def start(self):
         self.socket = self.connect()
         self.receive()  # who it is
         self.about = self.call('WebDriver:NewSession')['capabilities']
@@ -85,7 +88,7 @@ class Firefox:
         start = time.monotonic()
         while self.process.poll() is None and time.monotonic() - start < 300:
             try:
-                connection = socket.create_connection(('127.0.0.1', PORT), 10)
+                connection = socket.create_connection(('127.0.0.1', self.port), 10)
                 connection.settimeout(250)
                 return connection
             except OSError:
@@ -112,6 +115,8 @@ class Firefox:
         self.rest += chunk
 
     def call(self, command, **parameters):
+        if not self.socket:
+            raise Failure('Firefox never listened')
         self.number += 1
         data = json.dumps([0, self.number, command, parameters]).encode()
         self.socket.sendall(b'%d:%s' % (len(data), data))

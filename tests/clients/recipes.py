@@ -24,6 +24,7 @@ LARGE = {'mpeg2': ('size-1280x720.m2v',), 'h264': ('size-1280x720.h264',), 'hevc
          'vp8': ('partitions.ivf',), 'vp9': ('tiles.ivf',), 'av1': ('tiles-own.ivf',)}
 SHADED = {'h264': ('crop-322x242.h264',), 'hevc': ('wpp-slices.h265',), 'vp8': ('partitions.ivf',)}  # by software, too
 CLIP = {codec: ('clip.mkv',) for codec in SMALL}
+CAMERA = {codec: ('clip.mkv',) for codec in ('h264', 'hevc')}  # what is mostly recorded and broadcast
 MOST = {codec: (*names, 'clip.mkv', 'size-change.*', 'joined.*') for codec, names in SMALL.items()}
 SEEK = '1.3'  # seconds: within a group of pictures of the clips
 
@@ -77,6 +78,26 @@ def ffmpeg_filter(filters, *before):
 
 def ffmpeg_seek_in_software(job):
     return [*FFMPEG, '-ss', SEEK, '-noautorotate', '-i', job.stream.path, *FRAMEMD5, '-pix_fmt', 'nv12', '-f', 'framemd5', '-']
+
+
+def ffmpeg_of(inputs, filters, hardware, *output):
+    """What people and programs type: an input in hardware or in software, once or several times, and filters in software."""
+    def command(job):
+        source = [*hardware, '-noautorotate', '-i', job.stream.path]
+        return [*FFMPEG, *source * inputs, *filters, '-fps_mode', 'passthrough', *output, '-f', 'framemd5', '-']
+    return command
+
+
+# Jellyfin: decoding in hardware, all else on the processor.
+JELLYFIN = ('-init_hw_device', f'vaapi=va:{NODE}', '-filter_hw_device', 'va', '-hwaccel', 'vaapi', '-hwaccel_output_format',
+            'vaapi')
+SCALED = 'setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709,{}scale=trunc(iw/4)*2:trunc(ih/4)*2,format=yuv420p'
+# Frigate, told in words instead of by its preset, which scales on the device.
+FRIGATE = ('-hwaccel_flags', 'allow_profile_mismatch', '-hwaccel', 'vaapi', '-hwaccel_device', NODE)
+DETECT = '{}fps=5,scale=160:120,format=yuv420p'
+EACH = ('-hwaccel', 'vaapi', '-hwaccel_device', NODE, '-hwaccel_output_format', 'vaapi')
+STACKED = ('-filter_complex', '[0:v]{0}[a];[1:v]{0}[b];[a][b]hstack')
+DOWNLOADED = 'hwdownload,format=nv12'
 
 
 DOWNLOAD = ffmpeg_filter('hwdownload,format=nv12')
@@ -159,6 +180,14 @@ RECIPES = (
            software=ffmpeg_seek_in_software, only=CLIP, userlands=('trixie', 'forky')),
     Recipe('FFmpeg', 'ffmpeg', 'three at once', 'copy', 'vaGetImage', several(DOWNLOAD, True), only=CLIP, times=(3, 3),
            userlands=('trixie',)),
+    Recipe('FFmpeg', 'ffmpeg', 'two inputs', 'copy', 'vaGetImage',
+           ffmpeg_of(2, (STACKED[0], STACKED[1].format(DOWNLOADED)), EACH),
+           software=ffmpeg_of(2, (STACKED[0], STACKED[1].format('format=nv12')), ()), only=CAMERA, userlands=('forky',)),
+    Recipe('FFmpeg', 'ffmpeg', 'as Jellyfin', 'copy', 'vaGetImage',
+           ffmpeg_of(1, ('-vf', SCALED.format(DOWNLOADED + ',')), JELLYFIN),
+           software=ffmpeg_of(1, ('-vf', SCALED.format('format=nv12,')), ()), only=CAMERA, userlands=('forky',)),
+    Recipe('FFmpeg', 'ffmpeg', 'as Frigate', 'copy', 'vaGetImage', ffmpeg_of(1, ('-vf', DETECT.format('')), FRIGATE),
+           software=ffmpeg_of(1, ('-vf', DETECT.format('format=nv12,')), ()), only=CAMERA, userlands=('forky',)),
     # A driver that forgets its pictures with the context loses the last ones, now and then: FFmpeg reads in a thread.
     Recipe('FFmpeg', 'ffmpeg', 'again and again', 'copy', 'vaGetImage', several(DOWNLOAD, False),
            only={'h264': ('clip.mkv',)}, times=(8, 100), userlands=('forky',)),
