@@ -13,6 +13,7 @@
  *   daedalus_mutate.c damage to controls, for tests
  *   daedalus_faults.c other misbehaviour, for tests
  *   daedalus_memory.c memory of buffers, which can be short, or seen through a copy
+ *   daedalus_compat.h what older kernels lack
  *
  * A file calls those below it, and none above.
  *
@@ -37,6 +38,8 @@
 #include <media/v4l2-device.h>
 #include <media/v4l2-fh.h>
 #include <media/v4l2-mem2mem.h>
+
+#include "daedalus_compat.h"
 
 #define DAEDALUS_NAME		"daedalus"
 #define DAEDALUS_MAX_CODECS	8

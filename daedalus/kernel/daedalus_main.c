@@ -52,10 +52,10 @@ static int daedalus_ten_bit_select(struct daedalus_dev *dev, const char *name)
 {
 	if (!strcmp(name, "p010"))
 		dev->ten_bit = V4L2_PIX_FMT_P010;
-	else if (!strcmp(name, "nv15"))
+	else if (DAEDALUS_HAS_NV15 && !strcmp(name, "nv15"))
 		dev->ten_bit = V4L2_PIX_FMT_NV15;
 	else if (strcmp(name, "off")) {
-		pr_err(DAEDALUS_NAME ": ten_bit: \"%s\" is none of p010, nv15, off\n", name);
+		pr_err(DAEDALUS_NAME ": ten_bit: \"%s\" is none of p010, %soff\n", name, DAEDALUS_HAS_NV15 ? "nv15, " : "");
 		return -EINVAL;
 	}
 	return 0;
@@ -216,7 +216,7 @@ static void daedalus_dev_free(struct kref *users)
 {
 	struct daedalus_dev *dev = container_of(users, struct daedalus_dev, users);
 
-	while (atomic_read(&dev->mdev.num_requests))
+	while (daedalus_num_requests(&dev->mdev))
 		usleep_range(10, 100);
 	daedalus_wait_for_workers();
 	media_device_cleanup(&dev->mdev);

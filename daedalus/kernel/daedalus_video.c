@@ -295,6 +295,7 @@ static const struct vb2_ops daedalus_queue_ops = {
 	.buf_request_complete = daedalus_buf_request_complete,
 	.start_streaming = daedalus_start_streaming,
 	.stop_streaming = daedalus_stop_streaming,
+	DAEDALUS_WAIT_OPS
 };
 
 static int daedalus_queue_init(struct daedalus_ctx *ctx, struct vb2_queue *queue, u32 type)
