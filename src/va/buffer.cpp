@@ -52,7 +52,8 @@ Status createBuffer(Driver& driver, VAContextID contextId, VABufferType type, un
     buffer->type = type;
     buffer->elementSize = size;
     buffer->elements = elements;
-    // Clients leave fields alone that they do not know or that va.h deprecates: what a buffer held before must not be there.
+    // Clients leave fields alone that they do not know or that va.h deprecates: what a buffer held before must not be
+    // there.
     if (data)
         std::memcpy(buffer->data.data(), data, bytes);
     else

@@ -147,7 +147,7 @@ def run_guest(name, userland, options, folder, tasks):
     path = os.path.join(folder, f'{name}.json')
     packages = sorted({each.package for each in recipes.RECIPES + recipes.PROBES})
     with open(path, 'w', encoding='utf-8') as file:
-        json.dump({'driver': folder, 'sweep': os.path.join(ROOT, 'scripts/sweep.d'), 'jobs': 2, 'packages': packages,
+        json.dump({'driver': folder, 'sweep': os.path.join(ROOT, 'scripts/lib'), 'jobs': 2, 'packages': packages,
                    'tasks': tasks}, file)
     shares = {folder, library.cache_dir(), options.build, options.vectors, options.pictures}
     command = [os.path.join(ROOT, 'scripts/guest'), 'run', '--device', 'daedalus', '--rootfs', userland, '--mem', '4G',

@@ -70,7 +70,7 @@ def main():
     with open(sys.argv[1], encoding='utf-8') as file:
         settings = json.load(file)
     sys.path.insert(0, settings['sweep'])
-    import runner as clients  # pylint: disable=import-outside-toplevel
+    from sweep import runner as clients  # pylint: disable=import-outside-toplevel
     print(json.dumps({'versions': versions(settings['packages'])}), flush=True)
     lock = threading.Lock()
 

@@ -8,8 +8,8 @@ import typing
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(ROOT, 'scripts/sweep.d'))
-import runner as sweep_runner  # pylint: disable=wrong-import-position
+sys.path.insert(0, os.path.join(ROOT, 'scripts/lib'))
+from sweep import runner as sweep_runner  # pylint: disable=wrong-import-position
 
 GST = 'gstreamer1.0-plugins-bad'
 NODE = '/dev/dri/renderD128'

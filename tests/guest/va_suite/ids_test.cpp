@@ -237,7 +237,8 @@ TEST_F(Ids, BuffersWithoutDataAreZero) {
         void* data = nullptr;
         REQUIRE_VA(vaMapBuffer(display, made, &data));
         const auto* bytes = static_cast<const uint8_t*>(data);
-        EXPECT_TRUE(std::all_of(bytes, bytes + ones.size(), [](uint8_t byte) { return byte == 0; })) << "round " << round;
+        EXPECT_TRUE(std::all_of(bytes, bytes + ones.size(), [](uint8_t byte) { return byte == 0; }))
+            << "round " << round;
         std::memcpy(data, ones.data(), ones.size()); // what the next one must not see
         EXPECT_EQ(vaUnmapBuffer(display, made), VA_STATUS_SUCCESS);
         EXPECT_EQ(vaDestroyBuffer(display, made), VA_STATUS_SUCCESS);

@@ -13,7 +13,6 @@ import streams as library
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 RUNNER = os.path.join(HERE, 'runner.py')
-BOOT_TIME = 60  # for a guest to come up
 # A processor decodes here, beside others, and may be slow. Only a client has a limit then: the module waits for its daemon, and
 # the driver for its device, for longer than any client may run (seconds; the module takes 0 for that).
 FOR_DAEMON, FOR_DEVICE = 0, 3600
@@ -26,6 +25,7 @@ class Place:
     """Runs tasks, all in one; after one that died, in another one what is left."""
 
     name = 'place'
+    boot_time = 60  # to come up
 
     def __init__(self, options, folder):
         self.options, self.folder, self.boots = options, folder, 0
@@ -86,14 +86,14 @@ class Place:
                 file,
             )
         patience = max(task.get('timeout', options.timeout) for task in tasks)
-        limit = BOOT_TIME + patience * (len(tasks) + jobs)
+        limit = self.boot_time + patience * (len(tasks) + jobs)
         started, ended = set(), set()
         with subprocess.Popen(
             self.command(jobs_file, limit, jobs), stdout=subprocess.PIPE, start_new_session=True
         ) as process:
             try:
                 # Every client has its time limit there: silence for longer means that the place hangs.
-                for line in lines_of(process.stdout, BOOT_TIME + patience):
+                for line in lines_of(process.stdout, self.boot_time + patience):
                     with contextlib.suppress(ValueError):
                         words = json.loads(line)
                         task = by_id[words['id']]
@@ -140,7 +140,7 @@ class Guest(Place):
         for path in sorted(shared):
             arguments += ['--share', path]
         return [
-            os.path.join(os.path.dirname(HERE), 'guest'),
+            os.path.join(HERE, '../../guest'),
             'run',
             *(['--board', options.board] if options.board else ['--device', options.device]),
             '--mem',
