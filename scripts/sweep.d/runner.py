@@ -96,6 +96,35 @@ def libva_command(task, display):
     ]
 
 
+def software_command(path, pixel_format, without_grain=False):
+    # Pictures as they are coded: a display matrix is for who shows them, and no decoder's part.
+    # The ranges keep yuvj420p as it is; hardware surfaces have no range of their own.
+    return [
+        'ffmpeg',
+        '-hide_banner',
+        '-nostdin',
+        '-y',
+        '-v',
+        'error',
+        '-threads',
+        '1',
+        '-noautorotate',
+        *(['-export_side_data', 'film_grain'] if without_grain else []),
+        '-i',
+        path,
+        '-map',
+        '0:v:0',
+        '-fps_mode',
+        'passthrough',
+        '-noautoscale',
+        '-vf',
+        f'scale=in_range=tv:out_range=tv,format={pixel_format}',
+        '-f',
+        'framemd5',
+        '-',
+    ]
+
+
 def gst_elements(task):
     """Parser and decoder: straight on the kernel, or through libva."""
     elements = PARSERS[task['codec']]
@@ -269,8 +298,11 @@ def decode(task, settings):
     else:
         # Else it does not say that it gave up, but that it has no memory left: that of the job is still in use.
         environment.update(GST_DEBUG='v4l2codecs-decoder:2', GST_DEBUG_NO_COLOR='1')
-    ffmpeg = libva and task.get('client') != 'gst'
-    command = libva_command(task, settings['display']) if ffmpeg else gst_command(task)
+    ffmpeg = task['column'] == 'sw' or libva and task.get('client') != 'gst'
+    if task['column'] == 'sw':
+        command = software_command(task['path'], task['format'])
+    else:
+        command = libva_command(task, settings['display']) if ffmpeg else gst_command(task)
     start, log = time.monotonic(), []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         late = []

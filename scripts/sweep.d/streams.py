@@ -10,6 +10,8 @@ import re
 import subprocess
 import tempfile
 
+import runner
+
 # Codec: the muxer for what GStreamer reads, and suffixes of files that are that already.
 MUXERS = {
     'mpeg2': ('mpeg2video', ('.m2v', '.mpeg2')),
@@ -161,30 +163,12 @@ def software_of(source, pixel_format, version, without_grain=False):
     if os.path.exists(path):
         with open(path, encoding='utf-8') as file:
             return json.load(file)
-    # Pictures as they are coded: a display matrix is for who shows them, and no decoder's part.
-    # The ranges keep yuvj420p as it is; hardware surfaces have no range of their own.
-    filters = f'scale=in_range=tv:out_range=tv,format={pixel_format}'
     with tempfile.NamedTemporaryFile(suffix='.md5') as whole:
-        options = ['-map', '0:v:0', '-fps_mode', 'passthrough', '-noautoscale', '-vf', filters]
+        command = runner.software_command(source, pixel_format, without_grain)
         done = subprocess.run(
             [
-                'ffmpeg',
-                '-hide_banner',
-                '-nostdin',
-                '-y',
-                '-v',
-                'error',
-                '-threads',
-                '1',
-                '-noautorotate',
-                *(['-export_side_data', 'film_grain'] if without_grain else []),
-                '-i',
-                source,
-                *options,
-                '-f',
-                'framemd5',
-                '-',
-                *options,
+                *command,
+                *command[command.index(source) + 1 : command.index('-f')],
                 '-c:v',
                 'rawvideo',
                 '-f',
