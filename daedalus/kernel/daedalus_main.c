@@ -35,14 +35,6 @@ static bool larger = true;
 module_param(larger, bool, 0444);
 MODULE_PARM_DESC(larger, "give CAPTURE pictures larger than the coded ones to clients that ask for them (default: on)");
 
-unsigned int daedalus_timeout_ms = 2000;
-module_param_named(timeout_ms, daedalus_timeout_ms, uint, 0644);
-MODULE_PARM_DESC(timeout_ms, "time the daemon has for a job; 0: as long as it takes (default: 2000)");
-
-bool daedalus_fences = DAEDALUS_HAS_FENCES;
-module_param_named(fences, daedalus_fences, bool, 0444);
-MODULE_PARM_DESC(fences, "dma-bufs have a fence while a job writes to them (default: on where the kernel can)");
-
 static int daedalus_eight_bit_select(struct daedalus_dev *dev, const char *name)
 {
 	if (!strcmp(name, "nv12"))
@@ -235,16 +227,6 @@ static void daedalus_dev_free(struct kref *users)
 	kfree(dev);
 }
 
-void daedalus_get(struct daedalus_dev *dev)
-{
-	kref_get(&dev->users);
-}
-
-void daedalus_put(struct daedalus_dev *dev)
-{
-	kref_put(&dev->users, daedalus_dev_free);
-}
-
 /* Nobody looks at the video device any more, neither by a file nor in sysfs. */
 static void daedalus_video_release(struct video_device *vdev)
 {
@@ -286,6 +268,7 @@ static struct daedalus_dev *daedalus_dev_new(struct device *parent)
 		return ERR_PTR(-ENOMEM);
 
 	kref_init(&dev->users);
+	dev->free = daedalus_dev_free;
 	dev->slice_based = slice_based;
 	dev->film_grain = film_grain;
 	dev->larger = larger;

@@ -28,7 +28,7 @@ import streams as library  # pylint: disable=wrong-import-position,wrong-import-
 
 ROOT, HERE = recipes.ROOT, recipes.HERE
 DRIVER = 'src/v4l2_request_drv_video.so'
-USERLANDS = ('bookworm', 'trixie', 'forky')
+USERLANDS = ('bookworm', 'trixie', 'forky', 'trixie-players', 'forky-players')
 SOFTWARE = ' in software'
 LEAST_WINDOW = 90  # pixels; smaller ones are stretched
 NEAR = 4  # levels of 255 on average: one picture of a moving scene is farther from the next
@@ -147,7 +147,7 @@ def run_guest(name, userland, options, folder, tasks):
     path = os.path.join(folder, f'{name}.json')
     packages = sorted({each.package for each in recipes.RECIPES + recipes.PROBES})
     with open(path, 'w', encoding='utf-8') as file:
-        json.dump({'driver': folder, 'sweep': os.path.join(ROOT, 'scripts/sweep.d'), 'jobs': 2, 'packages': packages,
+        json.dump({'driver': folder, 'sweep': os.path.join(ROOT, 'scripts/lib'), 'jobs': 2, 'packages': packages,
                    'tasks': tasks}, file)
     shares = {folder, library.cache_dir(), options.build, options.vectors, options.pictures}
     command = [os.path.join(ROOT, 'scripts/guest'), 'run', '--device', 'daedalus', '--rootfs', userland, '--mem', '4G',

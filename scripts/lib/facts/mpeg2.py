@@ -3,7 +3,7 @@
 
 import re
 
-from picture import Picture
+from facts.picture import Picture
 
 PICTURE, SEQUENCE, EXTENSION, GROUP, FIRST_SLICE, LAST_SLICE = 0x00, 0xB3, 0xB5, 0xB8, 0x01, 0xAF
 SEQUENCE_EXTENSION, CODING_EXTENSION = 1, 8

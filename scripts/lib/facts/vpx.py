@@ -3,8 +3,8 @@
 
 import struct
 
-from h264_rewrite import BitReader
-from picture import Picture
+from bits import BitReader
+from facts.picture import Picture
 
 HEADER = 80  # bytes, in which an uncompressed header of VP9 surely is up to what is read here
 REFERENCES = 8

@@ -8,8 +8,8 @@ out."""
 import collections
 import re
 
-import av1_records
-from differences import Differences, Job, pairs
+from sweep import av1_records
+from sweep.differences import Differences, Job, pairs
 
 EXCEPTIONS = 'payload_exceptions.tsv'
 # The event that begins a job.

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 
-import verdict as judge
+from sweep import verdict as judge
 
 WIDTH = 240  # of a picture in the report, pixels
 FFMPEG = ['ffmpeg', '-nostdin', '-v', 'error', '-y']

@@ -14,7 +14,8 @@ import subprocess
 import sys
 import threading
 
-import runner
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+from sweep import runner  # pylint: disable=wrong-import-position
 
 KNOB = '/sys/kernel/debug/daedalus/mutate'
 

@@ -5,8 +5,8 @@ Every picture keeps the references that it had, so that it decodes to what it wa
 
 import collections
 
-from h264_rewrite import BitWriter
-from hevc_rewrite import streams
+from bits import BitWriter
+from rewrite.hevc import streams
 
 FARTHEST = 16  # DeltaRps that is tried
 

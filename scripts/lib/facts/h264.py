@@ -4,8 +4,8 @@
 import contextlib
 import re
 
-from h264_rewrite import BitReader, read_scaling, without_trailing
-from picture import Picture
+from bits import BitReader, read_scaling, without_trailing
+from facts.picture import Picture
 
 SLICE, IDR, SPS, PPS = 1, 5, 7, 8
 HIGH = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)

@@ -3,7 +3,7 @@
 
 import html
 
-import verdict as judge
+from sweep import verdict as judge
 
 STYLE = '''
 :root { color-scheme: light dark; --ground: #fff; --text: #1d2125; --soft: #5b6570; --line: #d5dbe1; --good: #17703a;

@@ -39,6 +39,7 @@ KINDS = (
     Kind('mpeg2-interlaced', 'm2v', (*MPEG2, '-flags', '+cgop+ildct+ilme', '-top', '1')),
     Kind('vp8', 'ivf', ('-c:v', 'libvpx', *VPX)),
     Kind('vp9', 'ivf', ('-c:v', 'libvpx-vp9', *VPX)),
+    Kind('av1', 'ivf', ('-c:v', 'libaom-av1', '-cpu-used', '8', '-g', str(GOP), '-keyint_min', str(GOP), '-b:v', '800k')),
 )
 HARMS = ('noise', 'lost', 'slices-twice', 'slices-swapped', 'slices-missing', 'joined')
 
@@ -59,15 +60,21 @@ class Unit:
     clean: bool = False  # of a picture at which decoding can begin
 
 
+# Whether a frame of an IVF file is one at which decoding can begin, by its first bytes.
+KEY_FRAME = {
+    'vp8': lambda frame: not frame[0] & 1,
+    'vp9': lambda frame: not frame[0] & 0xc,  # show_existing_frame, frame_type
+    'av1': lambda frame: frame[2] >> 3 & 15 == 1,  # a sequence header OBU behind the temporal delimiter, of two bytes
+}
+
+
 def split(kind, data):
     """The units of a stream, and what is in front of them."""
     if kind.suffix == 'ivf':
         units, at = [], 32
         while at < len(data):
             size = 12 + struct.unpack_from('<I', data, at)[0]
-            header = data[at + 12]
-            key = not header & 1 if kind.name == 'vp8' else not header & 0xc  # show_existing_frame, frame_type
-            units.append(Unit(data[at:at + size], len(units), True, True, key))
+            units.append(Unit(data[at:at + size], len(units), True, True, KEY_FRAME[kind.name](data[at + 12:at + size])))
             at += size
         return data[:32], units
     starts = [match.start() for match in re.finditer(b'\0\0\1', data)] + [len(data)]
@@ -122,7 +129,7 @@ def damage(harm, kind, units, seed):
         return [unit for unit in units if unit.picture not in lost]
     if harm == 'joined':  # without the first random access point
         if kind.suffix == 'ivf':
-            return None  # clients give a device no frame of VP8 or VP9 before a key frame
+            return None  # clients give a device no frame of VP8, VP9 or AV1 before a key frame
         return [unit for unit in units if unit.picture < 0 or unit.picture >= 3]
     if kind.slices == 1:
         return None

@@ -11,15 +11,13 @@ import tempfile
 import threading
 import time
 
-import board as boards
-import differences
 import facts
-import payload
 import streams as library
-import strips
-import verdict as judge
+from sweep import board as boards
+from sweep import differences, payload, strips
+from sweep import verdict as judge
 
-CHECKOUT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), '../..'))
+CHECKOUT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), '../../..'))
 DRIVER = 'src/v4l2_request_drv_video.so'
 COLUMNS = ('libva', 'kdirect', 'sw')
 DEVICE_COLUMNS = ('libva', 'kdirect')

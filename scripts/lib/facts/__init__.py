@@ -14,20 +14,16 @@ import subprocess
 import sys
 import zlib
 
-import facts_av1
-import facts_h264
-import facts_hevc
-import facts_mpeg2
-import facts_vpx
 import streams as library
+from facts import av1, h264, hevc, mpeg2, vpx
 
 READERS = {
-    'mpeg2': facts_mpeg2.read,
-    'h264': facts_h264.read,
-    'hevc': facts_hevc.read,
-    'vp8': facts_vpx.read_vp8,
-    'vp9': facts_vpx.read_vp9,
-    'av1': facts_av1.read,
+    'mpeg2': mpeg2.read,
+    'h264': h264.read,
+    'hevc': hevc.read,
+    'vp8': vpx.read_vp8,
+    'vp9': vpx.read_vp9,
+    'av1': av1.read,
 }
 # What a rule may ask for; in brackets: of which codecs.
 WORDS = {
@@ -84,7 +80,7 @@ WORDS = {
 }
 IVF = ('vp8', 'vp9', 'av1')
 DEBIANS_PYTHON = '/usr/bin/python3'  # of which python3-av is a package
-DAMAGE = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'damage.py')
+DAMAGE = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'software.py')
 NEAR = 32  # pictures, among which one is looked for of which only the head is known
 # Pictures that stand behind a loss.
 LOSSES = {'lost', 'before-irap'}
@@ -237,7 +233,7 @@ class Damage:
 
 
 def read_damage(path):
-    """What damage.py says: ((packet, damaged, key) of each frame, number of packets). Without it, nothing is excused."""
+    """What software.py says: ((packet, damaged, key) of each frame, number of packets). Without it, nothing is excused."""
     done = subprocess.run([DEBIANS_PYTHON, DAMAGE, path], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.stderr.write(f'sweep: what is damaged in {path} is not known: {done.stderr.strip()[-300:]}\n')

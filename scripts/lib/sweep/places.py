@@ -140,7 +140,7 @@ class Guest(Place):
         for path in sorted(shared):
             arguments += ['--share', path]
         return [
-            os.path.join(os.path.dirname(HERE), 'guest'),
+            os.path.join(HERE, '../../guest'),
             'run',
             *(['--board', options.board] if options.board else ['--device', options.device]),
             '--mem',

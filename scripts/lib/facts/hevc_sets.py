@@ -4,7 +4,7 @@ picture's own or as what its own is predicted from. A decoder that is told the s
 
 Clauses are those of Rec. ITU-T H.265."""
 
-from h264_rewrite import BitReader
+from bits import BitReader
 
 SPS, PPS, FIRST_IRAP, LAST_IRAP, IDR, LAST_SLICE = 33, 34, 16, 23, (19, 20), 31
 ALL = {f'.short_term[{index}]' for index in range(64)} | {f'.long_term[{index}]' for index in range(32)}

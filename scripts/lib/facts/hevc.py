@@ -4,9 +4,9 @@
 import contextlib
 import re
 
-import hevc_sets
-from h264_rewrite import BitReader
-from picture import Picture
+from facts import hevc_sets
+from bits import BitReader
+from facts.picture import Picture
 
 RASL = (8, 9)
 

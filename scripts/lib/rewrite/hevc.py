@@ -7,7 +7,7 @@ is no longer the end of a slice change, and pcm() writes its own. Pictures may l
 predicted from other references than the encoder had in mind, but the stream is a valid one.
 """
 
-from h264_rewrite import BitReader, BitWriter, join, split, to_bytes, trailing, without_trailing
+from bits import BitReader, BitWriter, join, split, to_bytes, trailing, without_trailing
 
 VPS, SPS, PPS = 32, 33, 34
 B, P = 0, 1  # slice_type (table 7-7)

@@ -7,7 +7,7 @@ import re
 import subprocess
 import tempfile
 
-from picture import Picture
+from facts.picture import Picture
 
 KEY, INTER, INTRA_ONLY, SWITCH = range(4)
 LAST_MATRIX = 14  # MC_ICTCP; the rest is reserved (6.4.2)

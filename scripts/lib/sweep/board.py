@@ -8,9 +8,9 @@ import collections
 import re
 import zlib
 
-import board_av1
-import hevc_sets
-from differences import Differences, Job, pairs
+from facts import hevc_sets
+from sweep import board_av1
+from sweep.differences import Differences, Job, pairs
 
 EXCEPTIONS = 'board_exceptions.tsv'
 # What each board decodes of what the driver has.
