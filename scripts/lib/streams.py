@@ -10,8 +10,6 @@ import re
 import subprocess
 import tempfile
 
-import runner
-
 # Codec: the muxer for what GStreamer reads, and suffixes of files that are that already.
 MUXERS = {
     'mpeg2': ('mpeg2video', ('.m2v', '.mpeg2')),
@@ -142,6 +140,35 @@ def replace_file(path, data):
     os.rename(file.name, path)
 
 
+def software_command(path, pixel_format, without_grain=False):
+    # Pictures as they are coded: a display matrix is for who shows them, and no decoder's part.
+    # The ranges keep yuvj420p as it is; hardware surfaces have no range of their own.
+    return [
+        'ffmpeg',
+        '-hide_banner',
+        '-nostdin',
+        '-y',
+        '-v',
+        'error',
+        '-threads',
+        '1',
+        '-noautorotate',
+        *(['-export_side_data', 'film_grain'] if without_grain else []),
+        '-i',
+        path,
+        '-map',
+        '0:v:0',
+        '-fps_mode',
+        'passthrough',
+        '-noautoscale',
+        '-vf',
+        f'scale=in_range=tv:out_range=tv,format={pixel_format}',
+        '-f',
+        'framemd5',
+        '-',
+    ]
+
+
 def software(stream, version):
     return software_of(stream.path, stream.format, version, stream.without_grain)
 
@@ -164,7 +191,7 @@ def software_of(source, pixel_format, version, without_grain=False):
         with open(path, encoding='utf-8') as file:
             return json.load(file)
     with tempfile.NamedTemporaryFile(suffix='.md5') as whole:
-        command = runner.software_command(source, pixel_format, without_grain)
+        command = software_command(source, pixel_format, without_grain)
         done = subprocess.run(
             [
                 *command,

@@ -5,7 +5,7 @@ of JSON for each event.
 runner.py JOBS.json: {"driver": DIR (null: as installed), "info": v4l2-request-info, on a board (else null), "display":
 NODE, "jobs": N, "timeout": S, "trace": DIR or null, "trace_kb": N, "job_log": whether the trace is that of a board, "flags": whether
 to count the buffers that clients get with the error flag, "tasks":
-[{"id", "codec", "column", "path", "format", "mismatch"}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end",
+[{"id", "codec", "column", "path", "format", "mismatch", "command" of software}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end",
 "frames": [...], "status", "log", "seconds", "error", "limit", "flagged"}.
 
 A frame is "BYTES:MD5": size and hash of its visible part as tight NV12 (P010)."""
@@ -90,35 +90,6 @@ def libva_command(task, display):
         '-noautoscale',
         '-vf',
         f'hwdownload,format={task["format"]}' + (',format=yuv420p10le,format=p010le' if task.get('high_bits') else ''),
-        '-f',
-        'framemd5',
-        '-',
-    ]
-
-
-def software_command(path, pixel_format, without_grain=False):
-    # Pictures as they are coded: a display matrix is for who shows them, and no decoder's part.
-    # The ranges keep yuvj420p as it is; hardware surfaces have no range of their own.
-    return [
-        'ffmpeg',
-        '-hide_banner',
-        '-nostdin',
-        '-y',
-        '-v',
-        'error',
-        '-threads',
-        '1',
-        '-noautorotate',
-        *(['-export_side_data', 'film_grain'] if without_grain else []),
-        '-i',
-        path,
-        '-map',
-        '0:v:0',
-        '-fps_mode',
-        'passthrough',
-        '-noautoscale',
-        '-vf',
-        f'scale=in_range=tv:out_range=tv,format={pixel_format}',
         '-f',
         'framemd5',
         '-',
@@ -300,7 +271,7 @@ def decode(task, settings):
         environment.update(GST_DEBUG='v4l2codecs-decoder:2', GST_DEBUG_NO_COLOR='1')
     ffmpeg = task['column'] == 'sw' or libva and task.get('client') != 'gst'
     if task['column'] == 'sw':
-        command = software_command(task['path'], task['format'])
+        command = task['command']
     else:
         command = libva_command(task, settings['display']) if ffmpeg else gst_command(task)
     start, log = time.monotonic(), []

@@ -154,6 +154,8 @@ def make_tasks(streams, options, software_there):
                 'convert': needs_conversion(stream, options) and column != 'libva',
                 'high_bits': stream.format == 'p010le' and writes_p010(stream, options),
             }
+            if column == 'sw':
+                task['command'] = library.software_command(path, stream.format, stream.without_grain)
             tasks.append(task)
             owners[task['id']] = (stream, column)
     return tasks, owners
