@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds the direction of includes in the driver and in the daemon: a folder may use those listed for it, and no other.
+"""Holds the direction of includes in the driver and in the daemon: a folder may use those listed for it, and no other. In
+modules of the kernel it holds the direction of calls between files.
 
 The picture of the layers in docs/architecture.md is made of the includes that there are; it must be the present one:
 
@@ -27,6 +28,10 @@ DRIVER = {
 # Each codec stands on the core, and knows no other.
 DAEMON = {"core": set(), **{codec: {"core"} for codec in ("av1", "h264", "hevc", "mpeg2", "vp8", "vp9")}}
 TREES = {"src": DRIVER, "daedalus/daemon": DAEMON}
+# Modules of the kernel: a header names the module's files from top to bottom, and each calls only those below it.
+MODULES = {"daedalus/kernel/daedalus.h": "daedalus_", "boards/kernel/fakeboard.h": "fb_"}
+LISTED = re.compile(r"^ \*   (\w+\.c)\s", re.M)
+DEFINED = re.compile(r"^(?!static\b|extern\b|struct \w+ \{|module_|MODULE_)(\w[^;={(:]*)(?:\((\w+))?", re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 # The kernel's video API stays where it is spoken; the client's API stays above it.
 SYSTEM = {"linux/videodev2.h": {"tools", "v4l2", "format", "codec"}, "linux/media.h": {"tools", "v4l2"},
@@ -51,6 +56,24 @@ def faults(files, allowed=DRIVER):
                     yield f"{path}:{number}: {layer} must not include {name}"
             elif allowed is DRIVER and layer not in SYSTEM.get(name, {layer}):
                 yield f"{path}:{number}: {layer} must not include <{name}>"
+
+
+def upward(order, files, prefix=""):
+    """order: names of files, the uppermost first; files: their texts by name; prefix: of
+    the module's symbols. Yields a line per use that points up."""
+    code = {name: re.sub(r"/\*.*?\*/", "", text, flags=re.S) for name, text in files.items()}
+    yield from (f"{name} is not in the list" for name in sorted(files.keys() - set(order)))
+    homes = {}
+    for name, text in code.items():
+        for declared, argument in DEFINED.findall(text):
+            made_by_macro = re.match(r"DEFINE_|LIST_HEAD", declared)
+            for symbol in [argument] if made_by_macro else declared.split(","):
+                homes[re.findall(r"\w+", symbol)[-1]] = name
+    homes = {symbol: home for symbol, home in homes.items() if symbol.startswith(prefix)}
+    for place, name in enumerate(order):
+        for symbol in sorted(set(re.findall(r"\w+", code.get(name, "")))):
+            if homes.get(symbol, name) in order[:place]:
+                yield f"{name} uses {symbol} of {homes[symbol]}, which is above it"
 
 
 def picture(files):
@@ -85,6 +108,9 @@ def self_test():
     for path, text in bad:
         if not list(faults([(pathlib.PurePath(path), text)])):
             sys.exit(f"the check did not see the fault in {path}: {text}")
+    module = {"top.c": "int top(void)\n{\n\tlow(&lock);\n}\n", "low.c": "LIST_HEAD(all);\nvoid low(void *x)\n{\n}\n"}
+    if list(upward(["top.c", "low.c"], module)) or len(list(upward(["low.c", "top.c"], module))) != 1:
+        sys.exit("the check does not see which way calls point")
     good = [("va/x.cpp", '#include "decode/stream.h"\n#include <va/va_backend.h>')]
     if list(faults([(pathlib.PurePath(path), text) for path, text in good])):
         sys.exit("the check sees a fault where there is none")
@@ -102,7 +128,11 @@ def main():
         count += len(files)
         if tree == "src" and not check_picture(root / "docs/architecture.md", picture(read), "--picture" in sys.argv):
             found.append("docs/architecture.md has another picture of the layers: tests/check_layers.py --picture")
-    print("\n".join(found) or f"{count} files, every include points down")
+    for header, prefix in MODULES.items():
+        texts = {path.name: path.read_text() for path in (root / header).parent.glob("*.c")}
+        found += upward(LISTED.findall((root / header).read_text()), texts, prefix)
+        count += len(texts)
+    print("\n".join(found) or f"{count} files, every include and every call points down")
     sys.exit(1 if found else 0)
 
 

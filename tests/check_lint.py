@@ -4,8 +4,8 @@
 
     check_lint.py BUILD
 
-A file that was found clean is not looked at again until it, a header of it, the checks or clang-tidy change: BUILD/lint
-has a mark for each such state. tests/lint/faults.cpp makes sure that faults are seen at all.
+A file that was found clean is not looked at again until it, a header of it, the checks or clang-tidy change: the cache
+($V4L2_REQUEST_CACHE, else ~/.cache/v4l2-request) has a mark for each such state, whatever the checkout. tests/lint/faults.cpp makes sure that faults are seen at all.
 """
 import concurrent.futures
 import hashlib
@@ -39,10 +39,15 @@ def preprocessed(entry):
     return subprocess.run([*command, '-E', '-C'], cwd=entry['directory'], check=True, capture_output=True).stdout
 
 
+def cache():
+    base = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+    return pathlib.Path(os.environ.get('V4L2_REQUEST_CACHE') or pathlib.Path(base) / 'v4l2-request')
+
+
 class Linter:
     def __init__(self, build):
-        self.marks = build / 'lint'
-        self.marks.mkdir(exist_ok=True)
+        self.marks = cache() / 'lint'
+        self.marks.mkdir(parents=True, exist_ok=True)
         self.build = build
         entries = json.loads((build / 'compile_commands.json').read_text())
         self.entries = {(pathlib.Path(e['directory']) / e['file']).resolve(): e for e in entries}

@@ -5,18 +5,22 @@
  * The decoder drivers of real boards are bound to nodes of a device tree. What
  * they then talk to is here:
  *
- *   fakeboard_main.c	 the board: units found in the device tree, interrupts,
- *			 resets, parameters
- *   fakeboard_regs.c	 register blocks as memory; notes what the driver writes
- *   fakeboard_dma.c	 bus addresses, as behind an IOMMU
- *   fakeboard_heap.c	 a dma-heap of contiguous memory
+ *   fakeboard_main.c	 the board: units found in the device tree, resets,
+ *			 parameters
+ *   fakeboard_debugfs.c the files
  *   fakeboard_job.c	 what happens between "start" and the interrupt
  *   fakeboard_log.c	 the job log, described in docs/fakeboard.md
- *   fakeboard_debugfs.c the log's text, and the files
  *   fakeboard_engines.c where each decoder has what: start, status, addresses
  *   fakeboard_cedrus.c	 the same for Allwinner's, which keeps it in an SRAM
+ *   fakeboard_heap.c	 a dma-heap of contiguous memory
+ *   fakeboard_dma.c	 bus addresses, as behind an IOMMU
+ *   fakeboard_regs.c	 register blocks as memory; notes what the driver writes
+ *   fakeboard_lines.c	 the interrupt lines
+ *   fakeboard_text.c	 the log's text
  *
- * Locks: fb_lock of the job (a mutex: maps, log) outside fb_regs_lock (a
+ * A file calls those below it, and none above.
+ *
+ * Locks: fb_lock (a mutex: maps, jobs, log) outside fb_regs_lock (a
  * spinlock: registers, written from the driver's interrupt handler as well).
  */
 #ifndef FAKEBOARD_H
@@ -65,15 +69,22 @@ struct fb_region {
 extern spinlock_t fb_regs_lock;
 extern struct list_head fb_regions;
 
-int fb_regs_init(void);
+int fb_regs_init(void (*on_write)(struct fb_region *r, u32 off, u32 val));
 int fb_regs_add(struct device_node *np);
 int fb_regs_add_sram(struct fb_region *r);
-bool fb_is_port(const struct fb_engine *e, u32 off);
+void fb_regs_note_port(struct fb_region *r, u32 off, u32 val);
 struct fb_region *fb_regs_find(struct device_node *np, const char *name);
 void fb_regs_forget(struct device_node *np);
 void fb_regs_reset(void);
 u32 fb_rd(const struct fb_region *r, u32 off);
 void fb_wr(struct fb_region *r, u32 off, u32 val);
+
+/* ---- Interrupts */
+
+#define FB_LINES	1024
+
+int fb_lines_init(struct device_node *np);
+void fb_raise(u32 hwirq);
 
 /* ---- Memory */
 
@@ -87,6 +98,8 @@ struct fb_map {
 	bool own;			/* allocated here, not imported */
 	bool remapped;
 };
+
+extern struct mutex fb_lock;		/* a job is looked at: no map goes meanwhile */
 
 void fb_dma_attach(struct device_node *np);
 struct fb_map *fb_map_find(u32 addr);
@@ -176,6 +189,7 @@ struct fb_match {
 };
 
 extern const struct fb_match fb_matches[];
+bool fb_is_port(const struct fb_engine *e, u32 off);
 extern const struct fb_engine fb_cedrus_mpeg2, fb_cedrus_h264, fb_cedrus_vp8, fb_cedrus_h265;
 
 /* ---- Units: an engine of a node */
@@ -204,23 +218,23 @@ struct fb_unit {
 };
 
 extern struct list_head fb_units;
-extern struct mutex fb_lock;
 extern struct workqueue_struct *fb_queue;
 extern unsigned int fb_delay_ms, fb_fail_every, fb_hang_every, fb_fail_job, fb_pause_ms, fb_memory_mb;
 extern bool fb_stamp, fb_pattern, fb_logging, fb_iommu;
 
 void fb_pause_after(unsigned int jobs);
-void fb_job_start(struct fb_unit *u);
+void fb_job_written(struct fb_region *r, u32 off, u32 val);
 void fb_job_stop(struct fb_unit *u);
 void fb_job_look(struct work_struct *work);
 void fb_job_finish(struct work_struct *work);
-void fb_raise(u32 hwirq);
 
 /* ---- The log */
 
 void fb_log_job(struct fb_unit *u, const struct fb_job *job);
 void fb_shadows_forget(struct fb_unit *u);
 void fb_put(const char *format, ...) __printf(1, 2);
+ssize_t fb_text_copy(char *to, size_t count, size_t from);
+void fb_text_forget(void);
 void fb_debugfs_init(void);
 
 #endif

@@ -1,57 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fakeboard: the text of the job log, and the files in debugfs.
+ * fakeboard: the files in debugfs.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/vmalloc.h>
 
 #include "fakeboard.h"
 
-#define LOG_FIRST	(1UL << 20)
-#define LOG_LIMIT	(512UL << 20)
 #define LOG_CHUNK	(1UL << 20)	/* what a reader gets at a time */
-
-static char *text;
-static size_t text_used, text_size;
-static bool text_lost;
-
-static bool text_grow(void)
-{
-	size_t larger = text_size ? text_size * 2 : LOG_FIRST;
-	char *moved;
-
-	moved = larger > LOG_LIMIT ? NULL : vmalloc(larger);
-	if (!moved) {
-		text_lost = true;
-		return false;
-	}
-	memcpy(moved, text, text_used);
-	vfree(text);
-	text = moved;
-	text_size = larger;
-	return true;
-}
-
-void fb_put(const char *format, ...)
-{
-	va_list args;
-	size_t n;
-
-	for (;;) {
-		va_start(args, format);
-		n = vsnprintf(text + text_used, text_size - text_used, format, args);
-		va_end(args);
-		if (text_used + n < text_size)
-			break;
-		if (!text_grow())
-			return;
-	}
-	text_used += n;
-}
 
 /*
  * The reader's memory is not touched under the lock: a fault there takes that process' mmap_lock, under which a driver
@@ -68,9 +27,7 @@ static ssize_t log_read(struct file *file, char __user *to, size_t count, loff_t
 	if (!copy)
 		return -ENOMEM;
 	mutex_lock(&fb_lock);
-	n = text_lost ? -ENOSPC : *pos < text_used ? min_t(size_t, count, text_used - *pos) : 0;
-	if (n > 0)
-		memcpy(copy, text + *pos, n);
+	n = fb_text_copy(copy, count, *pos);
 	mutex_unlock(&fb_lock);
 	if (n > 0) {
 		n = simple_read_from_buffer(to, n, &at, copy, n);
@@ -87,8 +44,7 @@ static ssize_t log_write(struct file *file, const char __user *from, size_t coun
 	unsigned long flags;
 
 	mutex_lock(&fb_lock);
-	text_used = 0;
-	text_lost = false;
+	fb_text_forget();
 	fb_frames_forget();
 	list_for_each_entry(u, &fb_units, list) {
 		fb_shadows_forget(u);

@@ -27,6 +27,7 @@
 bool fb_iommu = true;
 
 static LIST_HEAD(maps);
+DEFINE_MUTEX(fb_lock);
 static DEFINE_SPINLOCK(maps_lock);	/* the list; under fb_lock nothing leaves it */
 unsigned int fb_memory_mb;
 static atomic_long_t pages_used = ATOMIC_LONG_INIT(0);	/* of our own */

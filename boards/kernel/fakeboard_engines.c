@@ -294,3 +294,13 @@ const struct fb_match fb_matches[] = {
 	{ "allwinner,sun8i-h3-video-engine", &fb_cedrus_h265 },
 	{ }
 };
+
+bool fb_is_port(const struct fb_engine *e, u32 off)
+{
+	const u16 *port;
+
+	for (port = e->ports; port && *port; port++)
+		if (*port == off)
+			return true;
+	return false;
+}

@@ -12,7 +12,7 @@
 unsigned int fb_delay_ms, fb_fail_every, fb_hang_every, fb_fail_job, fb_pause_ms;
 bool fb_stamp = true, fb_pattern, fb_logging = true;
 struct workqueue_struct *fb_queue;
-DEFINE_MUTEX(fb_lock);
+LIST_HEAD(fb_units);
 
 static unsigned int pause_in;	/* the job that pauses; 0: none is to come */
 
@@ -39,17 +39,43 @@ static u32 number_in_picture(struct fb_unit *u, const struct fb_job *job)
 	return u->picture_jobs;
 }
 
-/* From the write to the start register, in whatever context that is. */
-void fb_job_start(struct fb_unit *u)
-{
-	queue_work(fb_queue, &u->look);
-}
-
 /* The driver has lost patience and switched the engine off: no interrupt comes from it any more. Under fb_regs_lock. */
 void fb_job_stop(struct fb_unit *u)
 {
 	cancel_delayed_work(&u->finish);
 	fb_wr(u->ctl, u->e->start, fb_rd(u->ctl, u->e->start) & ~u->e->start_mask);
+}
+
+/* A start register without its start bit, or interrupts off: what watchdogs do. */
+static bool is_stop(const struct fb_unit *u, const struct fb_region *r, u32 off, u32 val)
+{
+	if (u->e->stop && u->fun == r && u->e->stop == off && val & BIT(4))
+		return true;
+	return u->ctl == r && u->e->start == off && !(val & u->e->start_mask);
+}
+
+/* The driver has written a register: what that does. Under fb_regs_lock, in whatever context that is. */
+void fb_job_written(struct fb_region *r, u32 off, u32 val)
+{
+	bool port = false;
+	struct fb_unit *u;
+
+	list_for_each_entry(u, &fb_units, list) {
+		if (u->np != r->np)
+			continue;
+		if (u->fun == r && fb_is_port(u->e, off))
+			port = true;
+		if (u->fun == r && u->e->write)
+			u->e->write(r, off, val);
+	}
+	if (port)
+		fb_regs_note_port(r, off, val);
+	list_for_each_entry(u, &fb_units, list) {
+		if (is_stop(u, r, off, val))
+			fb_job_stop(u);
+		else if (u->ctl == r && u->e->start == off && (val & u->e->start_mask) == u->e->start_val)
+			queue_work(fb_queue, &u->look);
+	}
 }
 
 static void locate(const struct fb_unit *u, struct fb_job *job)

@@ -3,8 +3,6 @@
  * fakeboard: the board. The node "fakeboard,board" is its interrupt and reset
  * controller, so that nothing is probed before it is there.
  */
-#include <linux/irq.h>
-#include <linux/irqdomain.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/reset-controller.h>
@@ -56,27 +54,6 @@ static char *heap;
 module_param(heap, charp, 0444);
 MODULE_PARM_DESC(heap, "name of a dma-heap of contiguous memory (default: there is none)");
 
-#define NUM_LINES	1024
-
-LIST_HEAD(fb_units);
-static struct irq_domain *lines;
-
-void fb_raise(u32 hwirq)
-{
-	generic_handle_domain_irq_safe(lines, hwirq);
-}
-
-static int line_map(struct irq_domain *domain, unsigned int irq, irq_hw_number_t hwirq)
-{
-	irq_set_chip_and_handler(irq, &dummy_irq_chip, handle_simple_irq);
-	return 0;
-}
-
-static const struct irq_domain_ops line_ops = {
-	.map = line_map,
-	.xlate = irq_domain_xlate_onecell,
-};
-
 /* cedrus' way to stop a job. No board has two decoders with a reset. */
 static int reset_all(struct reset_controller_dev *controller, unsigned long id)
 {
@@ -102,7 +79,7 @@ static const struct reset_control_ops reset_ops = {
 };
 
 static struct reset_controller_dev resets = {
-	.ops = &reset_ops, .nr_resets = NUM_LINES, .owner = THIS_MODULE,
+	.ops = &reset_ops, .nr_resets = FB_LINES, .owner = THIS_MODULE,
 };
 
 static int add_unit(struct device_node *np, const struct fb_engine *e)
@@ -156,10 +133,9 @@ static int board_probe(struct platform_device *pdev)
 	int ret;
 
 	fb_queue = alloc_workqueue("fakeboard", WQ_HIGHPRI | WQ_UNBOUND, 0);
-	lines = irq_domain_create_linear(of_fwnode_handle(pdev->dev.of_node), NUM_LINES, &line_ops, NULL);
-	if (!fb_queue || !lines)
+	if (!fb_queue)
 		return -ENOMEM;
-	ret = add_units() ?: fb_regs_init();
+	ret = fb_lines_init(pdev->dev.of_node) ?: add_units() ?: fb_regs_init(fb_job_written);
 	if (!ret && heap)
 		ret = fb_heap_add(heap);
 	if (ret)

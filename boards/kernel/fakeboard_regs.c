@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * fakeboard: register blocks. A block is memory behind logic_iomem; what the
- * driver writes is noted, and a write to a start register starts a job.
+ * driver writes is noted, and told to whoever the registers are of.
  */
 #include <linux/io.h>
 #include <linux/logic_iomem.h>
@@ -20,6 +20,7 @@
 
 DEFINE_SPINLOCK(fb_regs_lock);
 LIST_HEAD(fb_regions);
+static void (*written)(struct fb_region *r, u32 off, u32 val);
 
 u32 fb_rd(const struct fb_region *r, u32 off)
 {
@@ -70,47 +71,10 @@ void fb_regs_reset(void)
 	}
 }
 
-bool fb_is_port(const struct fb_engine *e, u32 off)
+void fb_regs_note_port(struct fb_region *r, u32 off, u32 val)
 {
-	const u16 *port;
-
-	for (port = e->ports; port && *port; port++)
-		if (*port == off)
-			return true;
-	return false;
-}
-
-/* A start register without its start bit, or interrupts off: what watchdogs do. */
-static bool is_stop(const struct fb_unit *u, const struct fb_region *r, u32 off, u32 val)
-{
-	if (u->e->stop && u->fun == r && u->e->stop == off && val & BIT(4))
-		return true;
-	return u->ctl == r && u->e->start == off && !(val & u->e->start_mask);
-}
-
-static void write_word(struct fb_region *r, u32 off, u32 val)
-{
-	bool port = false;
-	struct fb_unit *u;
-
-	fb_wr(r, off, val);
-	set_bit(off / 4, r->written);
-	list_for_each_entry(u, &fb_units, list) {
-		if (u->np != r->np)
-			continue;
-		if (u->fun == r && fb_is_port(u->e, off))
-			port = true;
-		if (u->fun == r && u->e->write)
-			u->e->write(r, off, val);
-	}
-	if (port && r->num_ports < FB_PORT_WRITES)
+	if (r->num_ports < FB_PORT_WRITES)
 		r->ports[r->num_ports++] = (struct fb_port_write){ off, val };
-	list_for_each_entry(u, &fb_units, list) {
-		if (is_stop(u, r, off, val))
-			fb_job_stop(u);
-		else if (u->ctl == r && u->e->start == off && (val & u->e->start_mask) == u->e->start_val)
-			fb_job_start(u);
-	}
 }
 
 static unsigned long regs_read(void *priv, unsigned int off, int size)
@@ -136,7 +100,9 @@ static void regs_copy_to(void *priv, unsigned int off, const void *from, int siz
 	spin_lock_irqsave(&fb_regs_lock, flags);
 	for (; size; size -= 4, off += 4, from += 4) {
 		memcpy(&val, from, 4);
-		write_word(r, off, val);
+		fb_wr(r, off, val);
+		set_bit(off / 4, r->written);
+		written(r, off, val);
 	}
 	spin_unlock_irqrestore(&fb_regs_lock, flags);
 }
@@ -215,7 +181,9 @@ int fb_regs_add_sram(struct fb_region *r)
 	return r->sram && r->sram_written ? 0 : -ENOMEM;
 }
 
-int fb_regs_init(void)
+/* From here on drivers find their registers, and on_write is told of each word, under fb_regs_lock. */
+int fb_regs_init(void (*on_write)(struct fb_region *r, u32 off, u32 val))
 {
+	written = on_write;
 	return logic_iomem_add_region(&regs_res, &regs_region_ops);
 }

@@ -4,14 +4,18 @@
  * decodes (include/daedalus_protocol.h).
  *
  *   daedalus_main.c   the module: parameters, device, file handles
- *   daedalus_video.c  formats, ioctls and the two queues
- *   daedalus_codec.c  which codecs there are and which controls they take
+ *   daedalus_video.c  ioctls and the two queues
+ *   daedalus_link.c   the link to the daemon, and the buffers whose memory goes over it
  *   daedalus_job.c    jobs, from their start to their one end
  *   daedalus_message.c what the daemon is told of them
- *   daedalus_link.c   the link to the daemon, and the buffers whose memory goes over it
- *   daedalus_mutate.c damage to them, for tests
+ *   daedalus_format.c formats of the two queues
+ *   daedalus_codec.c  which codecs there are and which controls they take
+ *   daedalus_mutate.c damage to controls, for tests
  *   daedalus_faults.c other misbehaviour, for tests
  *   daedalus_memory.c memory of buffers, which can be short, or seen through a copy
+ *   daedalus_compat.h what older kernels lack
+ *
+ * A file calls those below it, and none above.
  *
  * Locks, outermost first:
  *   daedalus_dev.mutex  ioctls and both queues of every file handle, as V4L2 and vb2 take it
@@ -34,6 +38,8 @@
 #include <media/v4l2-device.h>
 #include <media/v4l2-fh.h>
 #include <media/v4l2-mem2mem.h>
+
+#include "daedalus_compat.h"
 
 #define DAEDALUS_NAME		"daedalus"
 #define DAEDALUS_MAX_CODECS	8
@@ -80,6 +86,7 @@ struct daedalus_mutation {
 
 struct daedalus_dev {
 	struct kref users;		/* the video device, requests, and who has /dev/daedalus open */
+	void (*free)(struct kref *users);
 	struct v4l2_device v4l2_dev;
 	struct media_device mdev;
 	struct video_device vdev;
@@ -162,18 +169,29 @@ static inline struct daedalus_buf *daedalus_vbuf_to_buf(struct vb2_v4l2_buffer *
 	return container_of(vbuf, struct daedalus_buf, m2m.vb);
 }
 
-/* daedalus_main.c */
-void daedalus_get(struct daedalus_dev *dev);
-void daedalus_put(struct daedalus_dev *dev);
+static inline void daedalus_get(struct daedalus_dev *dev)
+{
+	kref_get(&dev->users);
+}
 
-extern unsigned int daedalus_timeout_ms;
-extern bool daedalus_fences;
+static inline void daedalus_put(struct daedalus_dev *dev)
+{
+	kref_put(&dev->users, dev->free);
+}
 
 /* daedalus_video.c */
 extern const struct v4l2_ioctl_ops daedalus_ioctl_ops;
 
 int daedalus_queues_init(void *priv, struct vb2_queue *output, struct vb2_queue *capture);
+
+/* daedalus_format.c */
+extern const struct v4l2_frmsize_stepwise daedalus_sizes;
+
 void daedalus_formats_init(struct daedalus_ctx *ctx);
+void daedalus_adjust_output(const struct daedalus_dev *dev, struct v4l2_pix_format_mplane *pix);
+void daedalus_set_output(struct daedalus_ctx *ctx, const struct v4l2_pix_format_mplane *pix);
+u32 daedalus_capture_fourcc(const struct daedalus_ctx *ctx);
+void daedalus_fill_capture(const struct daedalus_ctx *ctx, u32 width, u32 height, struct v4l2_pix_format_mplane *pix);
 void daedalus_capture_format(const struct daedalus_ctx *ctx, struct v4l2_pix_format_mplane *pix);
 
 /* daedalus_codec.c */
@@ -197,6 +215,8 @@ void daedalus_link_remove_ctx(struct daedalus_ctx *ctx);
 u64 daedalus_new_cookie(void);
 
 /* daedalus_job.c */
+extern bool daedalus_fences;
+
 bool daedalus_job_finish_picture(struct daedalus_ctx *ctx, struct daedalus_buf *buf);
 void daedalus_job_run(void *priv);
 void daedalus_job_abort(void *priv);

@@ -7,10 +7,19 @@
  * job, or none, and leaves it alone.
  */
 #include <linux/cleanup.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 #include <media/videobuf2-v4l2.h>
 
 #include "daedalus_message.h"
+
+static unsigned int daedalus_timeout_ms = 2000;
+module_param_named(timeout_ms, daedalus_timeout_ms, uint, 0644);
+MODULE_PARM_DESC(timeout_ms, "time the daemon has for a job; 0: as long as it takes (default: 2000)");
+
+bool daedalus_fences = DAEDALUS_HAS_FENCES;
+module_param_named(fences, daedalus_fences, bool, 0444);
+MODULE_PARM_DESC(fences, "dma-bufs have a fence while a job writes to them (default: on where the kernel can)");
 
 /*
  * Gives the buffers of a job back. v4l2_m2m_buf_done_and_job_finish() still uses the context after it has let

@@ -35,14 +35,6 @@ static bool larger = true;
 module_param(larger, bool, 0444);
 MODULE_PARM_DESC(larger, "give CAPTURE pictures larger than the coded ones to clients that ask for them (default: on)");
 
-unsigned int daedalus_timeout_ms = 2000;
-module_param_named(timeout_ms, daedalus_timeout_ms, uint, 0644);
-MODULE_PARM_DESC(timeout_ms, "time the daemon has for a job; 0: as long as it takes (default: 2000)");
-
-bool daedalus_fences = DAEDALUS_HAS_FENCES;
-module_param_named(fences, daedalus_fences, bool, 0444);
-MODULE_PARM_DESC(fences, "dma-bufs have a fence while a job writes to them (default: on where the kernel can)");
-
 static int daedalus_eight_bit_select(struct daedalus_dev *dev, const char *name)
 {
 	if (!strcmp(name, "nv12"))
@@ -60,10 +52,10 @@ static int daedalus_ten_bit_select(struct daedalus_dev *dev, const char *name)
 {
 	if (!strcmp(name, "p010"))
 		dev->ten_bit = V4L2_PIX_FMT_P010;
-	else if (!strcmp(name, "nv15"))
+	else if (DAEDALUS_HAS_NV15 && !strcmp(name, "nv15"))
 		dev->ten_bit = V4L2_PIX_FMT_NV15;
 	else if (strcmp(name, "off")) {
-		pr_err(DAEDALUS_NAME ": ten_bit: \"%s\" is none of p010, nv15, off\n", name);
+		pr_err(DAEDALUS_NAME ": ten_bit: \"%s\" is none of p010, %soff\n", name, DAEDALUS_HAS_NV15 ? "nv15, " : "");
 		return -EINVAL;
 	}
 	return 0;
@@ -224,7 +216,7 @@ static void daedalus_dev_free(struct kref *users)
 {
 	struct daedalus_dev *dev = container_of(users, struct daedalus_dev, users);
 
-	while (atomic_read(&dev->mdev.num_requests))
+	while (daedalus_num_requests(&dev->mdev))
 		usleep_range(10, 100);
 	daedalus_wait_for_workers();
 	media_device_cleanup(&dev->mdev);
@@ -233,16 +225,6 @@ static void daedalus_dev_free(struct kref *users)
 	mutex_destroy(&dev->lock);
 	mutex_destroy(&dev->mutex);
 	kfree(dev);
-}
-
-void daedalus_get(struct daedalus_dev *dev)
-{
-	kref_get(&dev->users);
-}
-
-void daedalus_put(struct daedalus_dev *dev)
-{
-	kref_put(&dev->users, daedalus_dev_free);
 }
 
 /* Nobody looks at the video device any more, neither by a file nor in sysfs. */
@@ -286,6 +268,7 @@ static struct daedalus_dev *daedalus_dev_new(struct device *parent)
 		return ERR_PTR(-ENOMEM);
 
 	kref_init(&dev->users);
+	dev->free = daedalus_dev_free;
 	dev->slice_based = slice_based;
 	dev->film_grain = film_grain;
 	dev->larger = larger;

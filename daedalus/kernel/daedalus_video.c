@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * daedalus: formats, ioctls and the two queues. Documentation/userspace-api/media/v4l/dev-stateless-decoder.rst is what
+ * daedalus: ioctls and the two queues. Documentation/userspace-api/media/v4l/dev-stateless-decoder.rst is what
  * clients may expect of them.
  */
 #include <linux/dma-buf.h>
-#include <linux/sizes.h>
 #include <media/v4l2-event.h>
 #include <media/v4l2-ioctl.h>
 #include <media/videobuf2-v4l2.h>
@@ -14,106 +13,6 @@
 #ifndef CONFIG_HAS_DMA
 #error Without HAS_DMA there are no dma-bufs to share with the daemon.
 #endif
-
-/* A row of chroma does not start where a client that counts in visible pixels would look for it. */
-#define DAEDALUS_STRIDE_ALIGN	64
-
-#define DAEDALUS_MIN_BITSTREAM	((u32)SZ_64K)
-#define DAEDALUS_MAX_BITSTREAM	((u32)SZ_256M)
-
-static const struct v4l2_frmsize_stepwise daedalus_sizes = {
-	.min_width = DAEDALUS_MIN_SIZE,
-	.max_width = DAEDALUS_MAX_SIZE,
-	.step_width = DAEDALUS_SIZE_STEP,
-	.min_height = DAEDALUS_MIN_SIZE,
-	.max_height = DAEDALUS_MAX_SIZE,
-	.step_height = DAEDALUS_SIZE_STEP,
-};
-
-/* A compressed picture that takes more room than the raw one is possible; the client then says so. */
-static u32 daedalus_bitstream_size(const struct v4l2_pix_format_mplane *pix)
-{
-	u32 raw = pix->width * pix->height * 3 / 2;
-
-	return clamp(pix->plane_fmt[0].sizeimage, max(raw, DAEDALUS_MIN_BITSTREAM), DAEDALUS_MAX_BITSTREAM);
-}
-
-static void daedalus_adjust_output(const struct daedalus_dev *dev, struct v4l2_pix_format_mplane *pix)
-{
-	if (!daedalus_codec_find(dev, pix->pixelformat))
-		pix->pixelformat = dev->codecs[0]->fourcc;
-	v4l2_apply_frmsize_constraints(&pix->width, &pix->height, &daedalus_sizes);
-	pix->field = V4L2_FIELD_NONE;
-	pix->flags = 0;
-	pix->num_planes = 1;
-	pix->plane_fmt[0].bytesperline = 0;
-	pix->plane_fmt[0].sizeimage = daedalus_bitstream_size(pix);
-}
-
-static u32 daedalus_capture_fourcc(const struct daedalus_ctx *ctx)
-{
-	return daedalus_bit_depth(ctx) == 8 ? ctx->dev->eight_bit : ctx->dev->ten_bit;
-}
-
-/* Tiles of 16x32, and of 16x16 bytes of chroma, in two pieces of memory; the kernel's helper does not know them. */
-static void daedalus_fill_mm21(u32 width, u32 height, struct v4l2_pix_format_mplane *pix)
-{
-	u32 stride = ALIGN(width, DAEDALUS_STRIDE_ALIGN);
-
-	height = ALIGN(height, 32);
-	pix->width = width;
-	pix->height = height;
-	pix->pixelformat = V4L2_PIX_FMT_MM21;
-	pix->num_planes = 2;
-	pix->plane_fmt[0].bytesperline = stride;
-	pix->plane_fmt[0].sizeimage = stride * height;
-	pix->plane_fmt[1].bytesperline = stride;
-	pix->plane_fmt[1].sizeimage = stride * height / 2;
-}
-
-/*
- * CAPTURE has one format: the one that OUTPUT's and the depth of the sequence ask for. Its pictures are as large as the
- * coded ones, or larger where the client wants its buffers so and the device has that: then the picture is in the upper
- * left corner.
- */
-static void daedalus_fill_capture(const struct daedalus_ctx *ctx, u32 width, u32 height,
-				  struct v4l2_pix_format_mplane *pix)
-{
-	width = max(ctx->dev->larger ? width : 0, ctx->coded.width);
-	height = max(ctx->dev->larger ? height : 0, ctx->coded.height);
-	v4l2_apply_frmsize_constraints(&width, &height, &daedalus_sizes);
-	memset(pix, 0, sizeof(*pix));
-	if (daedalus_capture_fourcc(ctx) == V4L2_PIX_FMT_MM21)
-		daedalus_fill_mm21(width, height, pix);
-	else
-		v4l2_fill_pixfmt_mp_aligned(pix, daedalus_capture_fourcc(ctx), width, height, DAEDALUS_STRIDE_ALIGN);
-	pix->field = V4L2_FIELD_NONE;
-	pix->colorspace = ctx->coded.colorspace;
-	pix->ycbcr_enc = ctx->coded.ycbcr_enc;
-	pix->quantization = ctx->coded.quantization;
-	pix->xfer_func = ctx->coded.xfer_func;
-}
-
-void daedalus_capture_format(const struct daedalus_ctx *ctx, struct v4l2_pix_format_mplane *pix)
-{
-	daedalus_fill_capture(ctx, ctx->frame_width, ctx->frame_height, pix);
-}
-
-static void daedalus_set_output(struct daedalus_ctx *ctx, const struct v4l2_pix_format_mplane *pix)
-{
-	ctx->coded = *pix;
-	ctx->codec = daedalus_codec_find(ctx->dev, pix->pixelformat);
-	ctx->frame_width = 0;
-	ctx->frame_height = 0;
-}
-
-void daedalus_formats_init(struct daedalus_ctx *ctx)
-{
-	struct v4l2_pix_format_mplane pix = { .colorspace = V4L2_COLORSPACE_REC709 };
-
-	daedalus_adjust_output(ctx->dev, &pix);
-	daedalus_set_output(ctx, &pix);
-}
 
 static int daedalus_querycap(struct file *file, void *priv, struct v4l2_capability *cap)
 {
@@ -396,6 +295,7 @@ static const struct vb2_ops daedalus_queue_ops = {
 	.buf_request_complete = daedalus_buf_request_complete,
 	.start_streaming = daedalus_start_streaming,
 	.stop_streaming = daedalus_stop_streaming,
+	DAEDALUS_WAIT_OPS
 };
 
 static int daedalus_queue_init(struct daedalus_ctx *ctx, struct vb2_queue *queue, u32 type)

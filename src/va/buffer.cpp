@@ -52,8 +52,12 @@ Status createBuffer(Driver& driver, VAContextID contextId, VABufferType type, un
     buffer->type = type;
     buffer->elementSize = size;
     buffer->elements = elements;
+    // Clients leave fields alone that they do not know or that va.h deprecates: what a buffer held before must not be
+    // there.
     if (data)
         std::memcpy(buffer->data.data(), data, bytes);
+    else
+        std::memset(buffer->data.data(), 0, bytes);
     *id = driver.buffers.add(std::move(buffer));
     return {};
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The part of the browser suite that runs in the guest: a compositor, Chromium, and one line of JSON for each step.
+"""The part of the browser suite that runs in the guest: a compositor, a browser, and one line of JSON for each step.
 
-browser_in_guest.py JOBS.json: {"driver": DIR, "pictures": DIR, "tasks": [{"codec", "path", "type", "parts", "sizes",
+browser_in_guest.py JOBS.json: {"browser": NAME, "driver": DIR, "pictures": DIR, "tasks": [{"codec", "path", "type", "parts", "sizes",
 "in software"}]}: what is to be played; without the driver, perhaps something else."""
 
 import base64
@@ -17,10 +17,13 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 import chromium  # pylint: disable=wrong-import-position
+import firefox  # pylint: disable=wrong-import-position
 import in_guest  # pylint: disable=wrong-import-position
+from browser import Failure  # pylint: disable=wrong-import-position
 
 RENDER, VIDEO = '/dev/dri/renderD128', '/dev/dri/for-video'
 TIMES = (1.55, 0.35, 3.95)  # within groups of pictures; back; the last picture
+BROWSERS = {'chromium': chromium.Chromium, 'firefox': firefox.Firefox}
 ROUNDS = 6  # of a tab that is opened and closed
 
 
@@ -32,7 +35,7 @@ def start_compositor():
     os.mknod(RENDER, 0o666 | stat.S_IFCHR, os.stat('/dev/dri/card0').st_rdev)
     with open('/tmp/weston.log', 'wb') as log:
         subprocess.Popen(['weston', '--backend=headless', '--renderer=gl', '--width=1024', '--height=768', '--shell=kiosk',
-                          '--socket=screen', '--idle-time=0'], stdout=log, stderr=log)
+                          '--socket=screen', '--idle-time=0', '--debug'], stdout=log, stderr=log)
     os.environ['WAYLAND_DISPLAY'] = 'screen'
     for _ in range(300):
         if os.path.exists(os.path.join(os.environ['XDG_RUNTIME_DIR'], 'screen')):
@@ -60,15 +63,15 @@ class Run:
         """A step that goes wrong does not end the others."""
         start = time.monotonic()
         try:
-            self.tell(step, **action(), seconds=round(time.monotonic() - start, 1))
-        except chromium.Failure as failure:
+            self.tell(step, **action(), process=self.browser.decoding_process(), seconds=round(time.monotonic() - start, 1))
+        except Failure as failure:
             self.tell(step, error=str(failure))
 
     def tab(self):
-        return chromium.Tab(self.browser, os.path.join(HERE, 'browser_page.html'))
+        return self.browser.tab(os.path.join(HERE, 'browser_page.html'))
 
     def picture(self, tab, step, time_shown, size):
-        path = os.path.join(self.settings['pictures'], f'chromium-{step}-{time_shown}-{self.name}.png'.replace(' ', '-'))
+        path = os.path.join(self.settings['pictures'], f'{self.settings["browser"]}-{step}-{time_shown}-{self.name}.png'.replace(' ', '-'))
         at = tab.run(f'show({time_shown})')
         tab.screenshot(path, *size)
         return {'at': at, 'picture': path}
@@ -104,7 +107,7 @@ class Run:
         return {'videos': states, 'decoders': decoders, 'shown': []}
 
     def again(self, task):
-        """A tab that is closed while it plays, and opened anew: what the GPU process keeps open after each."""
+        """A tab that is closed while it plays, and opened anew: what the process that decodes keeps open after each."""
         kept, decoders = [], []
         for _ in range(ROUNDS):
             tab = self.tab()
@@ -113,30 +116,30 @@ class Run:
             decoders += tab.decoders()
             tab.close()
             time.sleep(2)
-            kept.append(len(os.listdir(f'/proc/{self.browser.gpu()}/fd')))
+            kept.append(len(os.listdir(f'/proc/{self.browser.decoding_process()}/fd')))
         return {'kept': kept, 'decoders': decoders}
 
 
-def run_all(name, flags, settings):
+def run_all(name, node, settings):
     with tempfile.TemporaryDirectory() as folder, open(folder + '/log', 'wb') as log:
         os.mkdir(folder + '/calls')
         os.environ['LIBVA_TRACE'] = folder + '/calls/trace'
-        browser = chromium.Chromium(folder + '/profile', log, flags)
-        run = Run(browser, name, settings)
         tasks = settings['tasks']
-        if flags == chromium.SOFTWARE:
+        if node is None:
             tasks = [{**task, **task.get('in software', {})} for task in tasks]
+        browser = BROWSERS[settings['browser']](folder + '/profile', log, node)
+        run = Run(browser, name, settings)
         try:
-            run.tell('start', version=browser.version(), renderer=browser.renderer(), gpu=browser.gpu())
+            browser.start()
+            run.tell('start', version=browser.version(), renderer=browser.renderer())
             for task in tasks:
                 run.step(task['codec'], lambda task=task: run.one(task))
             for task in tasks:
                 run.step(task['codec'] + ' sizes', lambda task=task: run.sizes(task))
-            if flags != chromium.SOFTWARE:
+            if node is not None:
                 run.step('two', lambda: run.two(tasks[:2]))
                 run.step('again', lambda: run.again(tasks[0]))
-            run.tell('end', gpu=browser.gpu())
-        except chromium.Failure as failure:
+        except Failure as failure:
             run.tell('end', error=str(failure))
         browser.end()
         calls, failed = in_guest.count_calls(folder + '/calls')
@@ -150,8 +153,8 @@ def main():
         settings = json.load(file)
     os.environ.update({'LIBVA_DRIVER_NAME': 'v4l2_request', 'LIBVA_DRIVERS_PATH': settings['driver'], 'HOME': '/tmp'})
     start_compositor()
-    run_all('hardware', chromium.hardware(VIDEO), settings)
-    run_all('software', chromium.SOFTWARE, settings)
+    run_all('hardware', VIDEO if settings['browser'] == 'chromium' else RENDER, settings)
+    run_all('software', None, settings)
 
 
 if __name__ == '__main__':

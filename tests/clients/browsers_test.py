@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Chromium on daedalus, under a compositor, looked at: decoder, pictures, seeks, sizes, tabs. By name, not in scripts/test.
+"""Browsers on daedalus, under a compositor, looked at: decoder, pictures, seeks, sizes, tabs. By name, not in scripts/test.
 
-    tests/clients/browsers_test.py [--codec h264]...
+    tests/clients/browsers_test.py [--browser firefox]... [--codec h264]...
 
 Prints a line for each step, and ends with status 0 if all are right. Screenshots are in BUILD/pictures.
 See docs/clients.md."""
@@ -22,7 +22,8 @@ import streams as library  # pylint: disable=wrong-import-position
 
 ROOT, HERE = clients_test.ROOT, clients_test.HERE
 USERLAND = 'forky-browsers'
-DECODER = ['VaapiVideoDecoder', 'true']
+# What each calls the decoder, if it does, and whether that is hardware.
+DECODERS = {'chromium': ['VaapiVideoDecoder', 'true'], 'firefox': [None, 'true']}
 FRAMES, RATE = 40, 10
 SIZES = ((640, 360), (800, 480))  # Chromium leaves smaller ones to software
 # Encoder, container, and what a page calls it.
@@ -75,13 +76,13 @@ def make_clips(codecs):
     return tasks
 
 
-def run_guest(options, tasks):
-    """What each step of both browsers said: {(run, step): what}."""
+def run_guest(browser, options, tasks):
+    """What each step with and without the driver said: {(run, step): what}."""
     with tempfile.TemporaryDirectory(prefix='browsers-', dir=library.cache_dir()) as folder:
         shutil.copy(os.path.join(options.build, clients_test.DRIVER), folder)
         jobs = os.path.join(folder, 'jobs.json')
         with open(jobs, 'w', encoding='utf-8') as file:
-            json.dump({'driver': folder, 'pictures': options.pictures, 'tasks': tasks}, file)
+            json.dump({'browser': browser, 'driver': folder, 'pictures': options.pictures, 'tasks': tasks}, file)
         command = [os.path.join(ROOT, 'scripts/guest'), 'run', '--device', 'daedalus', '--rootfs', USERLAND, '--mem', '4G',
                    '--daedalus', os.path.join(options.build, 'daedalus'), '--timeout', '3000',
                    *[word for share in (library.cache_dir(), options.pictures) for word in ('--share', share)],
@@ -100,10 +101,13 @@ def frames_of(step):
     return 2 * FRAMES if step.endswith(' sizes') else FRAMES
 
 
+def judge_decoders(decoders, right):
+    wrong = [decoder for decoder in decoders if decoder != right]
+    return f'decoded by {wrong[0]}' if wrong else None
+
+
 def judge_videos(step, hard, soft):
     """What is wrong with videos that were played and shown; None if nothing is."""
-    if wrong := [decoder for decoder in hard['decoders'] if decoder != DECODER]:
-        return f'decoded by {wrong[0][0]}'
     if len(hard['decoders']) != len(hard['videos']):
         return f'{len(hard["decoders"])} decoders for {len(hard["videos"])} videos'
     for video in hard['videos']:
@@ -128,28 +132,31 @@ def looks_different(picture, other):
 
 def judge_again(hard):
     """A tab opened and closed: what is kept comes back to what it was in the first half."""
-    if wrong := [decoder for decoder in hard['decoders'] if decoder != DECODER]:
-        return f'decoded by {wrong[0][0]}'
     kept = hard['kept']
     half = len(kept) // 2
     return f'descriptors are left open: {kept}' if min(kept[half:]) > max(kept[:half]) else None
 
 
-def judge(step, said):
+def judge(browser, step, said):
     hard, soft = said.get(('hardware', step)), said.get(('software', step))
     for one in (hard, soft):
         if one and 'error' in one:
             return f'{one["run"]}: {one["error"]}'
     if not hard or (not soft and step not in ('two', 'again')):
         return 'never came'
+    if wrong := judge_decoders(hard['decoders'], DECODERS[browser]):
+        return wrong
     return judge_again(hard) if step == 'again' else judge_videos(step, hard, soft)
 
 
 def judge_whole(said, pictures):
-    """The GPU process has lived all along, and the driver has decoded what was played."""
-    begin, end, log = (said.get(('hardware', step), {}) for step in ('start', 'end', 'log'))
-    if not begin.get('gpu') or begin['gpu'] != end.get('gpu'):
-        return 'the GPU process has died'
+    """The process that decodes has lived all along, and the driver has decoded what was played."""
+    begin, log = (said.get(('hardware', step)) for step in ('start', 'log'))
+    if not begin or not log or ('software', 'log') not in said:
+        return 'the browser or the guest has died'
+    processes = {what['process'] for (run, _), what in said.items() if run == 'hardware' and 'process' in what}
+    if len(processes) != 1:
+        return f'{len(processes)} processes have decoded: one has died'
     decoded = log['calls'].get('vaEndPicture', 0)
     print(f'{begin["version"]}, {begin["renderer"]}: {decoded} pictures by the driver, failed calls: {log["failed"] or "none"}')
     if decoded < pictures:
@@ -157,8 +164,27 @@ def judge_whole(said, pictures):
     return 'the driver decoded for software' if said['software', 'log']['calls'].get('vaEndPicture') else None
 
 
+def test(browser, options):
+    """Whether all steps of one browser are right."""
+    codecs = options.codec or list(CODECS)
+    said = run_guest(browser, options, make_clips(codecs))
+    steps = [*codecs, *(codec + ' sizes' for codec in codecs), 'two', 'again']
+    if len(codecs) < 2:
+        steps.remove('two')
+    problems = {step: judge(browser, step, said) for step in steps}
+    problems['whole'] = judge_whole(said, len(codecs) * 3 * FRAMES)
+    for step, problem in problems.items():
+        print(f'{browser}  {step:12}  {problem or "right"}')
+    if options.log:
+        print(said.get(('hardware', 'log'), {}).get('log'))
+    right = sum(not problem for problem in problems.values())
+    print(f'{browser}: {right} of {len(problems)} steps are right', flush=True)
+    return right == len(problems)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--browser', action='append', choices=DECODERS, help='may be repeated')
     parser.add_argument('--codec', action='append', choices=CODECS, help='may be repeated')
     parser.add_argument('--build', default=os.environ.get('BUILD', os.path.join(ROOT, 'build')), metavar='DIR')
     parser.add_argument('--log', action='store_true', help='print what the browser said')
@@ -166,20 +192,8 @@ def main():
     options.build = os.path.realpath(options.build)
     options.pictures = os.path.join(options.build, 'pictures')
     os.makedirs(options.pictures, exist_ok=True)
-    codecs = options.codec or list(CODECS)
-    said = run_guest(options, make_clips(codecs))
-    steps = [*codecs, *(codec + ' sizes' for codec in codecs), 'two', 'again']
-    if len(codecs) < 2:
-        steps.remove('two')
-    problems = {step: judge(step, said) for step in steps}
-    problems['whole'] = judge_whole(said, len(codecs) * 3 * FRAMES)
-    for step, problem in problems.items():
-        print(f'chromium  {step:12}  {problem or "right"}')
-    if options.log:
-        print(said.get(('hardware', 'log'), {}).get('log'))
-    right = sum(not problem for problem in problems.values())
-    print(f'{right} of {len(problems)} steps are right')
-    return 0 if right == len(problems) else 1
+    right = [test(browser, options) for browser in options.browser or DECODERS]
+    return 0 if all(right) else 1
 
 
 if __name__ == '__main__':

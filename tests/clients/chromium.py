@@ -8,6 +8,8 @@ import subprocess
 import threading
 import time
 
+from browser import Failure
+
 # Each with why it is there: docs/clients.md tells people.
 ALWAYS = (
     '--no-sandbox',  # root has no user namespaces here
@@ -26,14 +28,11 @@ def hardware(node):
     return ('--disable-gpu-sandbox', '--hardware-video-device-path=' + node)
 
 
-class Failure(Exception):
-    """Chromium did not do what it was asked, or not in time."""
-
-
 class Chromium:
     """One browser, with a profile of its own."""
 
-    def __init__(self, profile, log, flags):
+    def __init__(self, profile, log, node):
+        flags = SOFTWARE if node is None else hardware(node)
         commands, answers = os.pipe(), os.pipe()
         # A shell puts the two pipes where Chromium looks for them.
         command = ['sh', '-c', f'exec "$@" 3<&{commands[0]} 4>&{answers[1]}', 'sh', 'chromium',
@@ -43,6 +42,8 @@ class Chromium:
         os.close(answers[1])
         self.commands, self.replies = commands[1], os.fdopen(answers[0], 'rb')
         self.news, self.number, self.answers, self.players = threading.Condition(), 0, {}, {}
+
+    def start(self):
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self):
@@ -76,13 +77,16 @@ class Chromium:
     def version(self):
         return self.call('Browser.getVersion')['product']
 
-    def gpu(self):
+    def decoding_process(self):
         """The GPU process' id."""
         processes = self.call('SystemInfo.getProcessInfo')['processInfo']
         return next(process['id'] for process in processes if process['type'] == 'GPU')
 
     def renderer(self):
         return self.call('SystemInfo.getInfo')['gpu'].get('auxAttributes', {}).get('glRenderer')
+
+    def tab(self, page):
+        return Tab(self, page)
 
     def end(self):
         try:

@@ -38,7 +38,8 @@ def decode(task, settings, clients):
     start, log, late = time.monotonic(), [], []
     with tempfile.TemporaryDirectory() as traces:
         environment = {**os.environ, 'LIBVA_DRIVER_NAME': 'v4l2_request', 'LIBVA_DRIVERS_PATH': settings['driver'],
-                       'GST_VA_ALL_DRIVERS': '1', 'LIBVA_TRACE': traces + '/trace'}
+                       'GST_VA_ALL_DRIVERS': '1', 'GST_VAAPI_ALL_DRIVERS': '1',
+                       'GST_VAAPI_DRM_DEVICE': '/dev/dri/renderD128', 'LIBVA_TRACE': traces + '/trace'}
         with subprocess.Popen(task['command'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               env=environment, start_new_session=True) as process:
             timer = threading.Timer(task['timeout'], lambda: (late.append(1), os.killpg(process.pid, signal.SIGKILL)))
@@ -69,7 +70,7 @@ def main():
     with open(sys.argv[1], encoding='utf-8') as file:
         settings = json.load(file)
     sys.path.insert(0, settings['sweep'])
-    import runner as clients  # pylint: disable=import-outside-toplevel
+    from sweep import runner as clients  # pylint: disable=import-outside-toplevel
     print(json.dumps({'versions': versions(settings['packages'])}), flush=True)
     lock = threading.Lock()
 

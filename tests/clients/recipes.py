@@ -8,8 +8,8 @@ import typing
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(ROOT, 'scripts/sweep.d'))
-import runner as sweep_runner  # pylint: disable=wrong-import-position
+sys.path.insert(0, os.path.join(ROOT, 'scripts/lib'))
+from sweep import runner as sweep_runner  # pylint: disable=wrong-import-position
 
 GST = 'gstreamer1.0-plugins-bad'
 NODE = '/dev/dri/renderD128'
@@ -24,6 +24,7 @@ LARGE = {'mpeg2': ('size-1280x720.m2v',), 'h264': ('size-1280x720.h264',), 'hevc
          'vp8': ('partitions.ivf',), 'vp9': ('tiles.ivf',), 'av1': ('tiles-own.ivf',)}
 SHADED = {'h264': ('crop-322x242.h264',), 'hevc': ('wpp-slices.h265',), 'vp8': ('partitions.ivf',)}  # by software, too
 CLIP = {codec: ('clip.mkv',) for codec in SMALL}
+CAMERA = {codec: ('clip.mkv',) for codec in ('h264', 'hevc')}  # what is mostly recorded and broadcast
 MOST = {codec: (*names, 'clip.mkv', 'size-change.*', 'joined.*') for codec, names in SMALL.items()}
 SEEK = '1.3'  # seconds: within a group of pictures of the clips
 
@@ -79,6 +80,26 @@ def ffmpeg_seek_in_software(job):
     return [*FFMPEG, '-ss', SEEK, '-noautorotate', '-i', job.stream.path, *FRAMEMD5, '-pix_fmt', 'nv12', '-f', 'framemd5', '-']
 
 
+def ffmpeg_of(inputs, filters, hardware, *output):
+    """What people and programs type: an input in hardware or in software, once or several times, and filters in software."""
+    def command(job):
+        source = [*hardware, '-noautorotate', '-i', job.stream.path]
+        return [*FFMPEG, *source * inputs, *filters, '-fps_mode', 'passthrough', *output, '-f', 'framemd5', '-']
+    return command
+
+
+# Jellyfin: decoding in hardware, all else on the processor.
+JELLYFIN = ('-init_hw_device', f'vaapi=va:{NODE}', '-filter_hw_device', 'va', '-hwaccel', 'vaapi', '-hwaccel_output_format',
+            'vaapi')
+SCALED = 'setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709,{}scale=trunc(iw/4)*2:trunc(ih/4)*2,format=yuv420p'
+# Frigate, told in words instead of by its preset, which scales on the device.
+FRIGATE = ('-hwaccel_flags', 'allow_profile_mismatch', '-hwaccel', 'vaapi', '-hwaccel_device', NODE)
+DETECT = '{}fps=5,scale=160:120,format=yuv420p'
+EACH = ('-hwaccel', 'vaapi', '-hwaccel_device', NODE, '-hwaccel_output_format', 'vaapi')
+STACKED = ('-filter_complex', '[0:v]{0}[a];[1:v]{0}[b];[a][b]hstack')
+DOWNLOADED = 'hwdownload,format=nv12'
+
+
 DOWNLOAD = ffmpeg_filter('hwdownload,format=nv12')
 SOFTWARE_DECODERS = {'mpeg2': 'avdec_mpeg2video', 'h264': 'avdec_h264', 'hevc': 'avdec_h265', 'vp8': 'vp8dec',
                      'vp9': 'vp9dec', 'av1': 'av1dec'}
@@ -94,11 +115,17 @@ def elements(codec, path, hardware=True):
     return f'{found.rsplit(" ", 1)[0]} {SOFTWARE_DECODERS[codec]} ! videoconvert ! capsfilter caps=video/x-raw,format=NV12'
 
 
-def gstreamer(memory):
+def gstreamer(memory, elements_of=elements):
     def command(job):
         return ['python3', os.path.join(HERE, 'gst_frames.py'),
-                f'filesrc location={job.elementary} ! {elements(job.stream.codec, job.elementary)}', memory]
+                f'filesrc location={job.elementary} ! {elements_of(job.stream.codec, job.elementary)}', memory]
     return command
+
+
+def older_elements(codec, path):
+    """Those of gstreamer1.0-vaapi, which have a name for each decoder, too."""
+    before, decoder = elements(codec, path).rsplit(' ', 1)
+    return f'{before} vaapi{decoder.removeprefix("va")}'
 
 
 def gstreamer_seek(hardware):
@@ -153,6 +180,14 @@ RECIPES = (
            software=ffmpeg_seek_in_software, only=CLIP, userlands=('trixie', 'forky')),
     Recipe('FFmpeg', 'ffmpeg', 'three at once', 'copy', 'vaGetImage', several(DOWNLOAD, True), only=CLIP, times=(3, 3),
            userlands=('trixie',)),
+    Recipe('FFmpeg', 'ffmpeg', 'two inputs', 'copy', 'vaGetImage',
+           ffmpeg_of(2, (STACKED[0], STACKED[1].format(DOWNLOADED)), EACH),
+           software=ffmpeg_of(2, (STACKED[0], STACKED[1].format('format=nv12')), ()), only=CAMERA, userlands=('forky',)),
+    Recipe('FFmpeg', 'ffmpeg', 'as Jellyfin', 'copy', 'vaGetImage',
+           ffmpeg_of(1, ('-vf', SCALED.format(DOWNLOADED + ',')), JELLYFIN),
+           software=ffmpeg_of(1, ('-vf', SCALED.format('format=nv12,')), ()), only=CAMERA, userlands=('forky',)),
+    Recipe('FFmpeg', 'ffmpeg', 'as Frigate', 'copy', 'vaGetImage', ffmpeg_of(1, ('-vf', DETECT.format('')), FRIGATE),
+           software=ffmpeg_of(1, ('-vf', DETECT.format('format=nv12,')), ()), only=CAMERA, userlands=('forky',)),
     # A driver that forgets its pictures with the context loses the last ones, now and then: FFmpeg reads in a thread.
     Recipe('FFmpeg', 'ffmpeg', 'again and again', 'copy', 'vaGetImage', several(DOWNLOAD, False),
            only={'h264': ('clip.mkv',)}, times=(8, 100), userlands=('forky',)),
@@ -163,6 +198,8 @@ RECIPES = (
            only=CLIP, userlands=('trixie', 'forky')),
     Recipe('GStreamer', GST, 'three at once', 'derive', 'vaDeriveImage', several(gstreamer('SystemMemory'), True),
            only=CLIP, times=(3, 3), userlands=('trixie',)),
+    Recipe('GStreamer VAAPI', 'gstreamer1.0-vaapi', 'system memory', 'copy', 'vaGetImage',
+           gstreamer('SystemMemory', older_elements), sample=MOST, userlands=('trixie-players',)),
     Recipe('mpv', 'mpv', 'vaapi-copy', 'copy', 'vaGetImage', mpv('--hwdec=vaapi-copy')),
     Recipe('mpv', 'mpv', 'seek', 'copy', 'vaGetImage', mpv('--hwdec=vaapi-copy', '--start=' + SEEK),
            software=mpv('--hwdec=no', '--start=' + SEEK), only=CLIP, userlands=('trixie', 'forky')),
@@ -177,14 +214,15 @@ RECIPES = (
 
 
 class Probe(typing.NamedTuple):
-    """A program that only asks what there is."""
+    """A program that only asks what there is, or says by itself whether what it got is right."""
 
     client: str
     package: str
     how: str
-    command: tuple
+    command: tuple  # {clips}: the folder of clips.py
     expected: tuple  # regular expressions that its output has
     userlands: tuple = ('bookworm', 'trixie', 'forky')
+    pictures: int = 0  # that the driver must have decoded
 
 
 VENDOR = r'Driver version: V4L2 stateless decoders \('  # lists of other projects name it: docs/releasing.md
@@ -198,4 +236,16 @@ PROBES = (
     # Its codecs are bits, of Firefox 153: 16 H.264, 64 VP8, 256 VP9, 1024 AV1, 4096 HEVC.
     Probe('Firefox', 'firefox-esr', 'vaapitest', ('/usr/lib/firefox-esr/vaapitest', '--drm', NODE),
           (r'VAAPI_SUPPORTED\nTRUE', r'VAAPI_HWCODECS\n5456\b'), userlands=('forky',)),
+    *(Probe('OpenCV', 'python3-opencv', f'threads and a fork, {codec}',
+            ('python3', os.path.join(HERE, 'opencv_frames.py'), f'{{clips}}/{codec}/clip.mkv'),
+            ('alone: 60 pictures', '5 threads: 60 pictures\n', 'the child: 60 pictures', 'after it: 60 pictures'),
+            userlands=('forky-players',), pictures=8 * 60) for codec in ('h264', 'vp9')),
+    Probe('Qt Multimedia', 'libqt6multimedia6', 'pictures in memory',
+          ('python3', os.path.join(HERE, 'qt_frames.py'), '{clips}/h264/clip.mkv'), (r'\d+ of 60 pictures, all right',),
+          userlands=('forky-players',), pictures=60),
+    Probe('WebKitGTK', 'libwebkit2gtk-4.1-0', 'a page with a video',
+          ('python3', os.path.join(HERE, 'webkit_page.py'), '{clips}/h264/clip.mkv'), (r'done \[{"ended":true,"error":null',),
+          userlands=('forky-players',), pictures=60),
+    Probe('melt', 'melt', 'seven cuts', ('python3', os.path.join(HERE, 'melt_cuts.py'), '{clips}/h264/clip.mkv'),
+          ('80 pictures, equal',), userlands=('forky-players',), pictures=60),
 )

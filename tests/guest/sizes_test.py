@@ -11,7 +11,7 @@ import unittest
 import memory_test as ffmpeg
 
 sys.dont_write_bytecode = True
-sys.path += [os.path.join(ffmpeg.ROOT, 'tests/clients'), os.path.join(ffmpeg.ROOT, 'scripts/sweep.d')]
+sys.path += [os.path.join(ffmpeg.ROOT, 'tests/clients'), os.path.join(ffmpeg.ROOT, 'scripts/lib')]
 import clips  # pylint: disable=wrong-import-position
 
 PICTURES = '-fps_mode passthrough -noautoscale -f framemd5 -'

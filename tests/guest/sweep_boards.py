@@ -12,8 +12,8 @@ import sys
 
 sys.dont_write_bytecode = True
 SCRIPTS = os.path.realpath(os.path.join(os.path.dirname(__file__), '../../scripts'))
-sys.path.insert(0, os.path.join(SCRIPTS, 'sweep.d'))
-import board as boards  # pylint: disable=wrong-import-position
+sys.path.insert(0, os.path.join(SCRIPTS, 'lib'))
+from sweep import board as boards  # pylint: disable=wrong-import-position
 
 # Streams that need the most of a decoder's registers and tables: references of all kinds, weights, lists, probabilities.
 SAMPLE = ('matrices.m2v', 'weighted-all.h264', 'long-term-b.h264', 'long-term.h265',

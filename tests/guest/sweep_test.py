@@ -19,23 +19,19 @@ import zlib
 
 sys.dont_write_bytecode = True
 SCRIPTS = os.path.join(os.path.dirname(os.path.realpath(__file__)), '../../scripts')
-sys.path.insert(0, os.path.join(SCRIPTS, 'sweep.d'))
-import board as boards  # pylint: disable=wrong-import-position
-import differences  # pylint: disable=wrong-import-position
+sys.path.insert(0, os.path.join(SCRIPTS, 'lib'))
+import bits  # pylint: disable=wrong-import-position
 import facts  # pylint: disable=wrong-import-position
-import facts_h264  # pylint: disable=wrong-import-position
-import facts_hevc  # pylint: disable=wrong-import-position
-import facts_mpeg2  # pylint: disable=wrong-import-position
-import facts_vpx  # pylint: disable=wrong-import-position
-import h264_rewrite  # pylint: disable=wrong-import-position
-import mpeg2_rewrite  # pylint: disable=wrong-import-position
-import payload  # pylint: disable=wrong-import-position
-import places  # pylint: disable=wrong-import-position
-import runner  # pylint: disable=wrong-import-position
 import streams as library  # pylint: disable=wrong-import-position
-import sweep  # pylint: disable=wrong-import-position
-import verdict as judge  # pylint: disable=wrong-import-position
-from picture import Picture  # pylint: disable=wrong-import-position
+from facts import h264 as facts_h264  # pylint: disable=wrong-import-position
+from facts import hevc as facts_hevc  # pylint: disable=wrong-import-position
+from facts import vpx as facts_vpx  # pylint: disable=wrong-import-position
+from facts.picture import Picture  # pylint: disable=wrong-import-position
+from rewrite import h264 as h264_rewrite  # pylint: disable=wrong-import-position
+from rewrite import mpeg2 as mpeg2_rewrite  # pylint: disable=wrong-import-position
+from sweep import board as boards  # pylint: disable=wrong-import-position
+from sweep import differences, payload, places, runner, sweep  # pylint: disable=wrong-import-position
+from sweep import verdict as judge  # pylint: disable=wrong-import-position
 
 FIXTURES = os.path.realpath(os.path.join(SCRIPTS, '../fixtures'))
 
@@ -604,10 +600,10 @@ class FactsOfStreams(unittest.TestCase):
 
     def test_h264_baseline_without_the_constraint(self):
         with open(os.path.join(FIXTURES, 'h264/baseline.h264'), 'rb') as file:
-            nals = h264_rewrite.split(file.read())
-        sps = next(at for at, nal in enumerate(nals) if h264_rewrite.nal_type(nal) == 7)
+            nals = bits.split(file.read())
+        sps = next(at for at, nal in enumerate(nals) if bits.nal_type(nal) == 7)
         nals[sps] = nals[sps][:2] + bytes([nals[sps][2] & ~0x40]) + nals[sps][3:]
-        self.assertTrue(all('baseline-only' in picture.facts for picture in facts_h264.read(h264_rewrite.join(nals))))
+        self.assertTrue(all('baseline-only' in picture.facts for picture in facts_h264.read(bits.join(nals))))
 
     def test_h264_damage_is_survived(self):
         with open(os.path.join(FIXTURES, 'h264/main-b.h264'), 'rb') as file:
@@ -657,7 +653,7 @@ class FactsOfStreams(unittest.TestCase):
 
     def test_vp9(self):
         self.assertEqual(self.numbers('vp9', 'plain.ivf', 'intra'), [0])
-        intra_only = h264_rewrite.to_bytes('10000' '1' '0' '0' '1' '00' + f'{0x498342:024b}' + f'{3:08b}' + f'{63:016b}{47:016b}'
+        intra_only = bits.to_bytes('10000' '1' '0' '0' '1' '00' + f'{0x498342:024b}' + f'{3:08b}' + f'{63:016b}{47:016b}'
                                            + '0' * 40)
         self.assertLessEqual({'intra', 'hidden'}, facts_vpx.Vp9().facts(intra_only))
 
@@ -933,11 +929,11 @@ class Rewriting(unittest.TestCase):
             with open(os.path.join(FIXTURES, f'h264/{name}.h264'), 'rb') as file:
                 data = file.read()
             again = h264_rewrite.rewrite(data, h264_rewrite.keep)
-            self.assertEqual(h264_rewrite.split(again), h264_rewrite.split(data), name)
+            self.assertEqual(bits.split(again), bits.split(data), name)
 
     def test_emulation_prevention(self):
         for nal in (b'\x65\x00\x00\x00\x00\x01', b'\x65\x00\x00\x03\x01', b'\x65\x00\x00\x02\x80'):
-            self.assertEqual(h264_rewrite.split(h264_rewrite.join([nal])), [nal])
+            self.assertEqual(bits.split(bits.join([nal])), [nal])
 
     def test_mpeg2_parts_survive(self):
         with open(os.path.join(FIXTURES, 'mpeg2/matrices.m2v'), 'rb') as file:

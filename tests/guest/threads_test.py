@@ -27,8 +27,9 @@ def main():
         print('skipped: daedalus is not built, or ffmpeg is not installed')
         return SKIPPED
     if not os.path.exists(os.path.join(out, 'build.ninja')):
-        subprocess.run(['meson', 'setup', out, ROOT, '--buildtype=debugoptimized', '-Db_sanitize=thread', '-Db_lundef=false', '-Ddaedalus=disabled',
-                        '-Dinfo=disabled'], check=True, stdout=subprocess.DEVNULL)
+        # Lines are all that a report wants, and -O1 compiles in two thirds of the time.
+        subprocess.run(['meson', 'setup', out, ROOT, '--buildtype=plain', '-Dcpp_args=-O1 -g1', '-Db_sanitize=thread', '-Db_lundef=false',
+                        '-Ddaedalus=disabled', '-Dinfo=disabled'], check=True, stdout=subprocess.DEVNULL)
     subprocess.run(['ninja', '-C', out, '--quiet', 'src/v4l2_request_drv_video.so', 'tests/guest/va_threads'], check=True)
     with tempfile.TemporaryDirectory(prefix='threads_test.') as folder:
         os.chmod(folder, 0o755)

@@ -40,6 +40,12 @@ std::string nameOf(const ControlField& field, size_t repeat) {
     return name;
 }
 
+// What is in front of the index.
+std::string_view arrayOf(const ControlField& field) {
+    const std::string_view name = field.name;
+    return name.substr(0, name.find('['));
+}
+
 std::string hex(const record::Blob& bytes) {
     std::string text;
     for (const uint8_t byte : bytes)
@@ -98,8 +104,7 @@ std::vector<ControlTable::Value> ControlTable::values(const record::Control& con
         for (auto field = first; field != last;) {
             // Structs that follow one another are shown one after the other.
             const auto end = field->repeats == 1 ? field + 1 : std::find_if(field, last, [&](const auto& other) {
-                return other.repeats == 1 ||
-                       other.name.substr(0, other.name.find('[')) != field->name.substr(0, field->name.find('['));
+                return other.repeats == 1 || arrayOf(other) != arrayOf(*field);
             });
             for (size_t repeat = 0; repeat < field->repeats; repeat++)
                 for (auto member = field; member != end; ++member)

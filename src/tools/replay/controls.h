@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,7 @@ private:
     // All fields with their values.
     std::vector<Value> values(const record::Control& control) const;
 
-    std::vector<record::ControlField> fields_;
+    std::span<const record::ControlField> fields_;
 };
 
 } // namespace v4l2_request::tools

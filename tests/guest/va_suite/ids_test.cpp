@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Every entry point with ids that name nothing, name something else, or named something once; and with null pointers
 // where va.h allows none.
+#include <algorithm>
 #include <array>
+#include <cstring>
+#include <vector>
 
 #include <va/va_drmcommon.h>
 
@@ -222,6 +225,24 @@ TEST_F(Ids, ChildrenOutliveTheirParents) {
     EXPECT_EQ(vaDestroyBuffer(display, made), VA_STATUS_SUCCESS);
     EXPECT_EQ(vaDestroySurfaces(display, &surface, 1), VA_STATUS_SUCCESS);
     EXPECT_EQ(vaDestroySurfaces(display, &surface, 1), VA_STATUS_ERROR_INVALID_SURFACE);
+}
+
+TEST_F(Ids, BuffersWithoutDataAreZero) {
+    // gstreamer1.0-vaapi fills in parameters by itself, all but the fields that va.h deprecates.
+    const std::vector<uint8_t> ones(512, 0xff);
+    for (int round = 0; round < 3; round++) {
+        VABufferID made = VA_INVALID_ID;
+        REQUIRE_VA(vaCreateBuffer(display, context, VAPictureParameterBufferType, static_cast<unsigned>(ones.size()), 1,
+                                  nullptr, &made));
+        void* data = nullptr;
+        REQUIRE_VA(vaMapBuffer(display, made, &data));
+        const auto* bytes = static_cast<const uint8_t*>(data);
+        EXPECT_TRUE(std::all_of(bytes, bytes + ones.size(), [](uint8_t byte) { return byte == 0; }))
+            << "round " << round;
+        std::memcpy(data, ones.data(), ones.size()); // what the next one must not see
+        EXPECT_EQ(vaUnmapBuffer(display, made), VA_STATUS_SUCCESS);
+        EXPECT_EQ(vaDestroyBuffer(display, made), VA_STATUS_SUCCESS);
+    }
 }
 
 TEST_F(Ids, BufferOfAnImage) {
