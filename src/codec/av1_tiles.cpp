@@ -79,8 +79,8 @@ uint8_t findSizeBytes(std::span<const Slice* const> tiles) {
     return found;
 }
 
-Result<void> checkOverlap(std::span<const Slice> slices) {
-    std::vector<Bytes> tiles;
+Result<void> checkOverlap(std::span<const Slice> slices, std::pmr::memory_resource* memory) {
+    std::pmr::vector<Bytes> tiles(memory);
     for (const Slice& slice : slices)
         tiles.push_back(slice.data);
     std::ranges::sort(tiles, std::less(), [](Bytes bytes) { return bytes.data(); });
@@ -132,7 +132,7 @@ Result<v4l2_av1_tile_info> fillAv1TileInfo(const VADecPictureParameterBufferAV1&
 Result<Av1Tiles> joinAv1Tiles(const PictureInput& input, uint32_t columns, uint32_t rows) {
     if (input.slices.size() != columns * rows)
         return fail(ErrorKind::InvalidParameter, "AV1: tiles are missing, or there are too many");
-    if (auto apart = checkOverlap(input.slices); !apart)
+    if (auto apart = checkOverlap(input.slices, input.memory); !apart)
         return tl::unexpected(apart.error());
     std::pmr::vector<const Slice*> places(input.slices.size(), input.memory);
     for (const Slice& slice : input.slices) {
