@@ -140,6 +140,35 @@ def replace_file(path, data):
     os.rename(file.name, path)
 
 
+def software_command(path, pixel_format, without_grain=False):
+    # Pictures as they are coded: a display matrix is for who shows them, and no decoder's part.
+    # The ranges keep yuvj420p as it is; hardware surfaces have no range of their own.
+    return [
+        'ffmpeg',
+        '-hide_banner',
+        '-nostdin',
+        '-y',
+        '-v',
+        'error',
+        '-threads',
+        '1',
+        '-noautorotate',
+        *(['-export_side_data', 'film_grain'] if without_grain else []),
+        '-i',
+        path,
+        '-map',
+        '0:v:0',
+        '-fps_mode',
+        'passthrough',
+        '-noautoscale',
+        '-vf',
+        f'scale=in_range=tv:out_range=tv,format={pixel_format}',
+        '-f',
+        'framemd5',
+        '-',
+    ]
+
+
 def software(stream, version):
     return software_of(stream.path, stream.format, version, stream.without_grain)
 
@@ -161,30 +190,12 @@ def software_of(source, pixel_format, version, without_grain=False):
     if os.path.exists(path):
         with open(path, encoding='utf-8') as file:
             return json.load(file)
-    # Pictures as they are coded: a display matrix is for who shows them, and no decoder's part.
-    # The ranges keep yuvj420p as it is; hardware surfaces have no range of their own.
-    filters = f'scale=in_range=tv:out_range=tv,format={pixel_format}'
     with tempfile.NamedTemporaryFile(suffix='.md5') as whole:
-        options = ['-map', '0:v:0', '-fps_mode', 'passthrough', '-noautoscale', '-vf', filters]
+        command = software_command(source, pixel_format, without_grain)
         done = subprocess.run(
             [
-                'ffmpeg',
-                '-hide_banner',
-                '-nostdin',
-                '-y',
-                '-v',
-                'error',
-                '-threads',
-                '1',
-                '-noautorotate',
-                *(['-export_side_data', 'film_grain'] if without_grain else []),
-                '-i',
-                source,
-                *options,
-                '-f',
-                'framemd5',
-                '-',
-                *options,
+                *command,
+                *command[command.index(source) + 1 : command.index('-f')],
                 '-c:v',
                 'rawvideo',
                 '-f',

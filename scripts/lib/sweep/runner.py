@@ -5,7 +5,7 @@ of JSON for each event.
 runner.py JOBS.json: {"driver": DIR (null: as installed), "info": v4l2-request-info, on a board (else null), "display":
 NODE, "jobs": N, "timeout": S, "trace": DIR or null, "trace_kb": N, "job_log": whether the trace is that of a board, "flags": whether
 to count the buffers that clients get with the error flag, "tasks":
-[{"id", "codec", "column", "path", "format", "mismatch"}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end",
+[{"id", "codec", "column", "path", "format", "mismatch", "command" of software}]}. Lines: {"id", "event": "start"}, then {"id", "event": "end",
 "frames": [...], "status", "log", "seconds", "error", "limit", "flagged"}.
 
 A frame is "BYTES:MD5": size and hash of its visible part as tight NV12 (P010)."""
@@ -269,8 +269,11 @@ def decode(task, settings):
     else:
         # Else it does not say that it gave up, but that it has no memory left: that of the job is still in use.
         environment.update(GST_DEBUG='v4l2codecs-decoder:2', GST_DEBUG_NO_COLOR='1')
-    ffmpeg = libva and task.get('client') != 'gst'
-    command = libva_command(task, settings['display']) if ffmpeg else gst_command(task)
+    ffmpeg = task['column'] == 'sw' or libva and task.get('client') != 'gst'
+    if task['column'] == 'sw':
+        command = task['command']
+    else:
+        command = libva_command(task, settings['display']) if ffmpeg else gst_command(task)
     start, log = time.monotonic(), []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         late = []

@@ -134,14 +134,14 @@ def needs_conversion(stream, options):
     return 'eight_bit=mm21' in options.module_arg
 
 
-def make_tasks(streams, options):
+def make_tasks(streams, options, software_there):
     """One task for each stream and way; the elementary stream is made here, where FFmpeg's demuxers are."""
     tasks, owners = [], {}
     for stream in streams:
         for column in wanted_columns(stream, options):
-            if column == 'sw':
+            if column == 'sw' and not software_there:
                 continue
-            path = os.path.realpath(library.elementary(stream) if column == 'kdirect' or options.libva == 'gst' else stream.path)
+            path = os.path.realpath(library.elementary(stream) if column == 'kdirect' or options.libva == 'gst' and column == 'libva' else stream.path)
             stream.given[column] = path
             task = {
                 'id': f'{stream.key()}-{column}'.replace('/', '_'),
@@ -154,6 +154,8 @@ def make_tasks(streams, options):
                 'convert': needs_conversion(stream, options) and column != 'libva',
                 'high_bits': stream.format == 'p010le' and writes_p010(stream, options),
             }
+            if column == 'sw':
+                task['command'] = library.software_command(path, stream.format, stream.without_grain)
             tasks.append(task)
             owners[task['id']] = (stream, column)
     return tasks, owners
@@ -247,8 +249,10 @@ def run_all(place, tasks, done, when_idle):
         place.run([longer], lambda task, result, limit=limit: done(task, dict(result, again=limit)))
 
 
-def run(options, streams, make_place):
-    """Runs all of it. Returns the report, and the exit status; make_place(options, folder) makes the place."""
+def run(options, streams, make_place, software_there=False):
+    """Runs all of it. Returns the report, and the exit status; make_place(options, folder) makes the place.
+
+    software_there: software decodes in the same place, and not here, because the processor is another one."""
     if not streams:
         raise library.SweepError(f'no such stream in {options.vectors}')
     driver = os.path.join(options.build, DRIVER) if options.build else None
@@ -266,12 +270,12 @@ def run(options, streams, make_place):
         options.driver_folder = folder if driver else None
         report = Report(options, streams, folder)
         pool = None
-        if 'sw' in options.columns:
+        if 'sw' in options.columns and not software_there:
             pool = library.in_background(streams, lambda stream, future: report.add(stream, 'sw', future.result()))
         if set(options.columns) & set(DEVICE_COLUMNS):
             if 'libva' in options.columns and driver:  # a copy: a build that goes on meanwhile must not change it
                 shutil.copy(driver, folder)
-            tasks, owners = make_tasks(streams, options)
+            tasks, owners = make_tasks(streams, options, software_there)
             run_all(
                 make_place(options, folder),
                 tasks,

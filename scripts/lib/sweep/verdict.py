@@ -146,7 +146,7 @@ class Judge:
         if stream.expect == 'refuse' or stream.expect == 'any' and libva and not libva['frames']:
             problem = declined(libva) if libva else None
             return (f'libva: {problem}', [problem]) if problem else (DECLINED, [])
-        if software and pixels and stream.md5 and software['md5'] != stream.md5 and not streams.is_right_natively(stream):
+        if software and pixels and stream.md5 and software.get('md5', stream.md5) != stream.md5 and not streams.is_right_natively(stream):
             wrong.append('sw: not the hash that the table has')
         if software and stream.count is not None and len(software['frames']) != stream.count:
             wrong.append(f'sw: {len(software["frames"])} frames, the table has {stream.count}')
