@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 
+#include <unistd.h>
 #include <va/va_drmcommon.h>
 
 #include "va/entry_points.h"
@@ -136,7 +137,9 @@ Status exportSurfaceHandle(Driver& driver, VASurfaceID id, uint32_t memoryType, 
     prime.width = std::min(surface->width(), layout.width); // the stream may be smaller than its surfaces
     prime.height = std::min(surface->height(), layout.height);
     prime.num_objects = 1;
-    prime.objects[0].size = layout.size;
+    // va.h: of the whole object. A dma-buf is a number of pages, and clients compare with what they see of it.
+    const off_t size = ::lseek(fd.get(), 0, SEEK_END);
+    prime.objects[0].size = size > 0 ? static_cast<uint32_t>(size) : layout.size;
     prime.objects[0].drm_format_modifier = layout.modifier();
     if (separate) {
         prime.num_layers = pixels.planeCount;

@@ -212,6 +212,8 @@ class Plan:
         for name, probe in self.probing.items():
             row = rows[name] = Row(probe, 'all', versions.get(probe.package, 'absent'))
             missing = [text for text in probe.expected if not re.search(text, results[name]['output'])]
+            if results[name]['calls'].get('vaEndPicture', 0) < probe.pictures:
+                missing.append(f'{probe.pictures} pictures by the driver')
             bad = results[name]['error'] or results[name]['status'] and f'exit status {results[name]["status"]}'
             row.add(probe.how, results[name], bad or (f'no {missing[0]}' if missing else None))
         return list(rows.values())
@@ -225,8 +227,9 @@ def plan_userland(userland, options, streams):
               and (not options.how or each.how in options.how)]
     for each in wanted:
         if isinstance(each, recipes.Probe):
-            plan.task(each.how, each.command)
-            plan.probing[each.how] = each
+            name = f'{each.client}, {each.how}'
+            plan.task(name, [word.format(clips=options.clips) for word in each.command])
+            plan.probing[name] = each
         else:
             for stream in streams:
                 if plan.takes(each, stream):
@@ -261,7 +264,8 @@ def run_plans(plans, options, folder):
 
 def choose(options):
     """The streams that there are, with what software makes of them."""
-    folders = [options.vectors, clips.make(os.path.join(ROOT, 'fixtures'))]
+    options.clips = clips.make(os.path.join(ROOT, 'fixtures'))
+    folders = [options.vectors, options.clips]
     streams = [stream for folder in folders for stream in library.find(folder, library.DEFAULT_CODECS, options.filter)
                if stream.expect == 'decode' and stream.format == 'nv12']
     plan = Plan(None, options)

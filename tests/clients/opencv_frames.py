@@ -57,7 +57,7 @@ def main():
     child = os.fork()
     if not child:
         print('the child:', compare(path, right), flush=True)
-        sys.exit(0)  # with all that Python and libraries do at an end
+        os._exit(0)  # as multiprocessing does: FFmpeg would wait for threads that a fork does not copy
     _, status = os.waitpid(child, 0)
     rest = 1 + sum(iter(lambda: used.read()[0], False))
     print(f'the parent after it: {rest} pictures, the child\'s status {status}', flush=True)

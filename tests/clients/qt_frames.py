@@ -3,15 +3,29 @@
 
 qt_frames.py PATH. Qt leaves pictures out when it is late: those that come must be the stream's, in order."""
 
+import glob
 import hashlib
 import os
+import stat
 import subprocess
 import sys
 
-os.environ.update({'QT_QPA_PLATFORM': 'offscreen', 'QT_MEDIA_BACKEND': 'ffmpeg', 'QT_FFMPEG_DECODING_HW_DEVICE_TYPES': 'vaapi'})
+# Encoders are not asked for: FFmpeg's for QSV takes each display for one of PCI, which vkms is not, and crashes.
+os.environ.update({'QT_QPA_PLATFORM': 'offscreen', 'QT_MEDIA_BACKEND': 'ffmpeg', 'QT_FFMPEG_DECODING_HW_DEVICE_TYPES': 'vaapi',
+                   'QT_FFMPEG_ENCODING_HW_DEVICE_TYPES': ','})
 from PyQt6.QtCore import QCoreApplication, QUrl  # pylint: disable=wrong-import-position
 from PyQt6.QtGui import QGuiApplication  # pylint: disable=wrong-import-position
 from PyQt6.QtMultimedia import QMediaPlayer, QVideoFrame, QVideoFrameFormat, QVideoSink  # pylint: disable=wrong-import-position
+
+
+def show_a_display():
+    """Qt leaves it to FFmpeg to find a node, which passes vgem over by its name: vkms' node takes its place."""
+    subprocess.run(['modprobe', 'vkms'], check=True)
+    device = next(path for path in glob.glob('/sys/class/drm/card?') if 'vkms' in os.path.realpath(path))
+    with open(device + '/dev', encoding='ascii') as file:
+        number = os.makedev(*map(int, file.read().split(':')))
+    os.mknod('/dev/dri/for-qt', 0o666 | stat.S_IFCHR, number)
+    os.rename('/dev/dri/for-qt', '/dev/dri/renderD128')
 
 
 def software(path, width, height):
@@ -27,6 +41,7 @@ def rows(frame, plane, width, height):
 
 
 def main():
+    show_a_display()
     application, player, sink = QGuiApplication(sys.argv), QMediaPlayer(), QVideoSink()
     seen, formats = [], set()
 

@@ -236,4 +236,16 @@ PROBES = (
     # Its codecs are bits, of Firefox 153: 16 H.264, 64 VP8, 256 VP9, 1024 AV1, 4096 HEVC.
     Probe('Firefox', 'firefox-esr', 'vaapitest', ('/usr/lib/firefox-esr/vaapitest', '--drm', NODE),
           (r'VAAPI_SUPPORTED\nTRUE', r'VAAPI_HWCODECS\n5456\b'), userlands=('forky',)),
+    *(Probe('OpenCV', 'python3-opencv', f'threads and a fork, {codec}',
+            ('python3', os.path.join(HERE, 'opencv_frames.py'), f'{{clips}}/{codec}/clip.mkv'),
+            ('alone: 60 pictures', '5 threads: 60 pictures\n', 'the child: 60 pictures', 'after it: 60 pictures'),
+            userlands=('forky-players',), pictures=8 * 60) for codec in ('h264', 'vp9')),
+    Probe('Qt Multimedia', 'libqt6multimedia6', 'pictures in memory',
+          ('python3', os.path.join(HERE, 'qt_frames.py'), '{clips}/h264/clip.mkv'), (r'\d+ of 60 pictures, all right',),
+          userlands=('forky-players',), pictures=60),
+    Probe('WebKitGTK', 'libwebkit2gtk-4.1-0', 'a page with a video',
+          ('python3', os.path.join(HERE, 'webkit_page.py'), '{clips}/h264/clip.mkv'), (r'done \[{"ended":true,"error":null',),
+          userlands=('forky-players',), pictures=60),
+    Probe('melt', 'melt', 'seven cuts', ('python3', os.path.join(HERE, 'melt_cuts.py'), '{clips}/h264/clip.mkv'),
+          ('80 pictures, equal',), userlands=('forky-players',), pictures=60),
 )

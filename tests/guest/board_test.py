@@ -231,7 +231,7 @@ class Kernel(Outcomes):
             self.check_good(board, codec, result)
             other = Boards.results[board][Case(codec, note=f'after {PAUSE}')]
             self.check_good(board, codec, other)
-            self.assertGreater(result['seconds'], other['seconds'] + 0.4)
+            self.assertGreaterEqual(result['seconds'], dict(PAUSE)['pause_ms'] / 1000)  # no other time: machines differ
 
     def test_little_memory(self):
         def check(_, result):

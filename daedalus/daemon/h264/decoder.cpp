@@ -85,8 +85,9 @@ private:
     std::vector<uint8_t> fedSps_;
     std::map<unsigned, std::vector<uint8_t>> fedPps_; ///< by the id of its form
     Sps geometry_{};
-    bool lost_ = false;    ///< libavcodec failed within a reference: what it holds is not known any more
-    bool stained_ = false; ///< libavcodec failed within a macroblock, whose coefficients it keeps
+    bool lost_ = false;     ///< libavcodec failed within a reference: what it holds is not known any more
+    bool stained_ = false;  ///< libavcodec failed within a macroblock, whose coefficients it keeps
+    bool doubtful_ = false; ///< a picture was damaged, or the last one is a field without its second
     Dpb dpb_;
 };
 
@@ -202,16 +203,20 @@ Result<void> H264Decoder::prepareDecoder(const Sps& sps) {
     dpb_.clear();
     lost_ = false;
     stained_ = false;
+    doubtful_ = false;
     return {};
 }
 
 Result<void> H264Decoder::begin(const Job& job, const Controls& controls, const SliceHeader& header) {
-    if (auto prepared = prepareDecoder(controls.sps); !prepared)
-        return prepared;
     Picture picture(job);
     picture.controls = controls;
     picture.first = header;
     picture.structure = !header.fieldPic ? frame : header.bottomField ? bottom : top;
+    // An IDR picture needs nothing of what was before it. After damage libavcodec does not always take its second
+    // field.
+    lost_ = lost_ || (doubtful_ && header.idr && !dpb_.isSecondField(job.timestamp(), picture.structure));
+    if (auto prepared = prepareDecoder(controls.sps); !prepared)
+        return prepared;
     if (!dpb_.isSecondField(job.timestamp(), picture.structure)) {
         if (auto prepared = prepareState(picture); !prepared)
             return prepared;
@@ -302,6 +307,7 @@ Result<void> H264Decoder::finish(Picture picture, PictureSink& sink) {
         // parameter sets may not have been taken.
         lost_ = lost_ || picture.isReference() || picture.structure != frame;
         stained_ = true;
+        doubtful_ = true;
         fedSps_.clear();
         return fail(decoded.error().code, "%s, frame_num %u: %s", structureName(picture.structure),
                     picture.first.frameNum, decoded.error().message.c_str());
@@ -309,6 +315,8 @@ Result<void> H264Decoder::finish(Picture picture, PictureSink& sink) {
 
     stained_ = stained_ || decoded->damage.has_value();
     lost_ = lost_ || (!decoded->kept && (picture.isReference() || picture.structure != frame));
+    doubtful_ =
+        doubtful_ || decoded->damage || picture.damage.error || (picture.structure != frame && !picture.secondField);
     dpb_.decoded(picture);
     if (auto stored = sink.store(*decoded->frame, picture.format, picture.capture); !stored)
         return stored;

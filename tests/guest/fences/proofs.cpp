@@ -477,6 +477,43 @@ void nothingIsForgotten(const Bench& bench) {
     timeline.signal();
 }
 
+// In queueing a picture each allocation of the kernel fails, in turn. What could be queued comes back, with an error or
+// without, its memory has no fence that is pending, and the next picture is good.
+void anyAllocationMayFail(const Bench& bench, Decoder::Memory kind) {
+    const Fd imported = allocate(Decoder(bench.node).pictureBytes());
+    bool failed = true;
+    for (unsigned nth = 1; failed; nth++) {
+        Decoder decoder(bench.node, kind), next(bench.node, kind);
+        const Fd own = kind == Decoder::Memory::Own ? decoder.exportBuffer(0) : Fd();
+        bool queued = false;
+        FailingAllocation failing(nth);
+        try {
+            decoder.queuePicture(0, imported.get());
+            queued = true;
+        } catch (const Failure&) { // is one of the answers
+        }
+        failed = failing.end();
+        try {
+            const bool damaged = queued && decoder.dequeueCapture(patience).error;
+            check(failed || !damaged, "the picture is damaged");
+            check(stateOfBuffer(own.get() < 0 ? imported.get() : own.get()).status != 0, "a fence is pending");
+            next.queuePicture(0, imported.get());
+            check(!next.dequeueCapture(patience).error, "the next picture is damaged");
+        } catch (const Failure& why) {
+            throw Failure(why.what() + (" after allocation " + std::to_string(nth)));
+        }
+    }
+}
+
+void anyAllocationMayFail(const Bench& bench) {
+    if (!FailingAllocation::possible())
+        throw Skipped("a kernel without fault injection");
+    bench.knobs.normal();
+    anyAllocationMayFail(bench, Decoder::Memory::Own);
+    if (Decoder(bench.node).planes() == 1)
+        anyAllocationMayFail(bench, Decoder::Memory::Imported);
+}
+
 struct Proof {
     const char* name;
     void (*prove)(const Bench&);
@@ -505,6 +542,7 @@ constexpr Proof proofs[] = {
     {"a-screen-waits", aScreenWaits},
     {"a-screen-waits-for-an-explicit-fence", aScreenWaitsForAnExplicitFence},
     {"nothing-is-forgotten", nothingIsForgotten},
+    {"any-allocation-may-fail", anyAllocationMayFail},
     {"unbind-signals", unbindSignals},
 };
 

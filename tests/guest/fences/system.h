@@ -45,6 +45,21 @@ void check(bool condition, const std::string& what);
 int64_t nowNs(); // CLOCK_MONOTONIC, as fences have it
 void sleepMs(int ms);
 
+// The nth allocation that this thread makes within the kernel fails, of kernels with fault injection (FAILSLAB).
+class FailingAllocation {
+public:
+    static bool possible();
+    explicit FailingAllocation(unsigned nth);
+    ~FailingAllocation() { end(); }
+    FailingAllocation(const FailingAllocation&) = delete;
+    FailingAllocation& operator=(const FailingAllocation&) = delete;
+
+    bool end(); // true: there were so many, and it failed
+
+private:
+    Fd fd_;
+};
+
 // The first line of a file, or nothing.
 std::string readLine(const std::string& path);
 bool writeFile(const std::string& path, const std::string& text);
