@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <memory_resource>
+
 #include <gtest/gtest.h>
 
 #include "codec/control_batch.h"
@@ -18,7 +20,7 @@ TEST(ControlBatch, KeepsEveryPayloadWhole) {
     batch.add<WordControl>(0xdeadbeef);
     ASSERT_EQ(batch.entries().size(), 2u);
     EXPECT_EQ(batch.entries()[0].size, 5u);
-    EXPECT_EQ(batch.entries()[1].offset % 8, 0u);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(batch.entries()[1].payload) % 8, 0u);
     EXPECT_EQ(batch.get<FiveControl>().bytes[4], 5);
     EXPECT_EQ(batch.get<WordControl>(), 0xdeadbeef);
 }
@@ -32,6 +34,21 @@ TEST(ControlBatch, SendsNoEmptyArray) {
     EXPECT_EQ(batch.find(23).size(), 12u);
     EXPECT_EQ(batch.get<WordControl>(2), 3u);
     EXPECT_TRUE(batch.find(99).empty());
+}
+
+// What is copied, or moved into other memory, owns its payloads.
+TEST(ControlBatch, MovesBetweenMemories) {
+    std::pmr::monotonic_buffer_resource memory;
+    ControlBatch made(&memory);
+    made.add<WordControl>(7);
+    const ControlBatch copy = made;
+    ControlBatch other;
+    other.add<FiveControl>({});
+    other = std::move(made);
+    ASSERT_EQ(other.entries().size(), 1u);
+    EXPECT_EQ(other.get<WordControl>(), 7u);
+    EXPECT_EQ(copy.get<WordControl>(), 7u);
+    EXPECT_NE(copy.entries()[0].payload, other.entries()[0].payload);
 }
 
 } // namespace
