@@ -239,6 +239,12 @@ static const struct fb_engine g2 = {
 	.address = g2_address,
 };
 
+/* Strengths and quantizers of segments look like one: addresses begin with the planes that it writes. */
+static u32 vpu981_address(u32 off, u32 val)
+{
+	return off < 0x104 ? 0 : val;
+}
+
 static const struct fb_engine vpu981 = {
 	.name = "vpu981", .irq = "vdpu",
 	.start = 0x004, .start_mask = 1, .start_val = 1, .stop = 0x004,
@@ -246,6 +252,7 @@ static const struct fb_engine vpu981 = {
 	.adapted = 0x2ac,
 	.locate = locate_vpu981,
 	.digest = digest_vpu981,
+	.address = vpu981_address,
 };
 
 static const struct fb_engine vdpu2 = {

@@ -20,28 +20,39 @@ def is_frame(header):
 
 
 def headers_of(ivf):
-    """Each frame header as a dictionary of its syntax elements, with what the sequence header before it says."""
+    """Each frame header as a dictionary of its syntax elements, with what the sequence header before it says, and with 'groups':
+    of each tile group behind it that says so, how many of its tiles have their size in front of them."""
     with tempfile.NamedTemporaryFile(suffix='.ivf') as file:
         file.write(ivf)
         file.flush()
         told = subprocess.run(
             ['ffmpeg', '-hide_banner', '-nostdin', '-i', file.name, '-c', 'copy', '-bsf:v', 'trace_headers', '-f', 'null', os.devnull],
             capture_output=True, text=True, errors='replace', check=False).stderr
-    sequence, current = {}, None
+    sequence, current, frame = {}, None, None
     for line in told.splitlines():
         if not (match := LINE.match(line)):
             continue
         name, value, section = match.groups()
         if section:
             if is_frame(current):
-                yield sequence | current | {'sequence': sequence}
+                if frame:
+                    yield frame
+                frame = sequence | current | {'sequence': sequence, 'groups': []}
+            elif frame and current and 'tg_end' in current:
+                frame['groups'].append(current['tg_end'] - current['tg_start'])  # all but the last (5.11.1)
             if section == 'Sequence Header':
                 sequence = {}
             current = sequence if section == 'Sequence Header' else {}
         elif current is not None:
             current[name] = int(value)
     if is_frame(current):
-        yield sequence | current | {'sequence': sequence}
+        if frame:
+            yield frame
+        frame = sequence | current | {'sequence': sequence, 'groups': []}
+    elif frame and current and 'tg_end' in current:
+        frame['groups'].append(current['tg_end'] - current['tg_start'])
+    if frame:
+        yield frame
 
 
 class Av1:
@@ -49,7 +60,7 @@ class Av1:
 
     def __init__(self):
         self.types, self.sizes, self.first, self.shown_again = [None] * 8, [(0, 0)] * 8, None, False
-        self.sequence = None
+        self.sequence, self.goes_on = None, False
 
     def size(self, header):
         """frame_size(), frame_size_with_refs() (5.9.5, 5.9.7), of the upscaled frame"""
@@ -73,7 +84,7 @@ class Av1:
         all_slots = kind == SWITCH or kind == KEY and shown
         if kind == KEY and shown:
             self.shown_again = False
-        changed = self.sequence not in (None, header['sequence']) and kind != KEY
+        self.goes_on = kind != KEY and (self.goes_on or self.sequence not in (None, header['sequence']))
         self.sequence = header['sequence']
         refresh = 0xFF if all_slots else header['refresh_frame_flags']
         self.types = [kind if refresh >> slot & 1 else old for slot, old in enumerate(self.types)]
@@ -85,7 +96,8 @@ class Av1:
         facts |= {'cr-restored-alone'} if header.get('lr_type[2]') and not header.get('lr_type[1]') else set()
         facts |= {'reserved-matrix'} if header.get('matrix_coefficients', 0) > LAST_MATRIX else set()
         facts |= set() if 'loop_filter_sharpness' in header else {'filter-not-coded'}
-        facts |= {'sequence-goes-on'} if changed else set()
+        facts |= {'sequence-goes-on'} if self.goes_on else set()
+        facts |= {'tiles-without-sizes'} if header['groups'] and not any(header['groups']) else set()
         facts |= {'key-shown-again'} if self.shown_again else set()
         facts |= {'size-changed'} if size != self.first else set()
         facts |= {'grown'} if size[0] > self.first[0] or size[1] > self.first[1] else set()
