@@ -272,14 +272,13 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
             continue;
         // Parsed where it stays: it is large.
         ParsedSlice& parsed = picture.slices.emplace_back(slice);
-        auto read = parseHeader(picture, context, independent, parsed);
-        const bool dependent = parsed.parameters.LongSliceFlags.fields.dependent_slice_segment_flag;
+        const auto read = parseHeader(picture, context, independent, parsed);
+        if (!parsed.parameters.LongSliceFlags.fields.dependent_slice_segment_flag)
+            independent = read ? &parsed.header : nullptr;
         if (!read) {
-            fault = fault.value_or(std::move(read).error());
+            fault = fault.value_or(read.error());
             picture.slices.pop_back();
         }
-        if (!dependent)
-            independent = read ? &parsed.header : nullptr;
     }
     if (picture.slices.empty())
         return fault ? tl::unexpected(damagedPicture(std::move(*fault)))

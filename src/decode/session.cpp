@@ -154,17 +154,27 @@ bool Session::holdsAfter(const Work& work, const codec::Job& job) const {
     return &job != &work.jobs.back() || (work.firstField && decoder_.holdCapture);
 }
 
+// An entry that was used before, or a new one.
+std::list<Session::Pending> Session::spareEntry() {
+    std::list<Pending> entry;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!spare_.empty())
+            entry.splice(entry.end(), spare_, spare_.begin());
+    }
+    if (entry.empty())
+        entry.emplace_back();
+    return entry;
+}
+
 Result<void> Session::submit(const Work& submitted) {
-    std::list<Pending> picture; // ends without the lock
-    Guard guard(*this);
-    Lock& lock = guard.lock;
-    if (spare_.empty())
-        spare_.emplace_back();
-    picture.splice(picture.end(), spare_, spare_.begin());
+    std::list<Pending> picture = spareEntry(); // made, and ends, without the lock
     auto& [work, references, slot, undecided, shown, back] = picture.front();
     references.assign(std::move_iterator(submitted.references.begin()), std::move_iterator(submitted.references.end()));
     work = submitted;
     work.references = references;
+    Guard guard(*this);
+    Lock& lock = guard.lock;
     if (work.jobs.size() > 1 && !decoder_.holdCapture)
         return fail(ErrorKind::Unsupported, "the device cannot put several slices into one picture");
     if (holdsUndecided())

@@ -69,7 +69,7 @@ public:
     MemoryPool& memory() { return memory_; }
 
     // Queues a picture, whole or nothing of it. Waits while everything is in use. Only a picture of more jobs than
-    // there can be OUTPUT buffers is queued piece by piece; if it cannot be ended, it is damaged.
+    // there can be OUTPUT buffers is queued piece by piece; if it cannot be ended, it is damaged. Takes the references.
     Result<void> submit(const Work& work);
     // Whether this picture is undecided and nobody has asked for it.
     bool awaitsDecision(const Frame& frame);
@@ -115,6 +115,7 @@ private:
     class Guard;
     class TakenSlots;
 
+    std::list<Pending> spareEntry();
     Result<void> acquireOutput(Lock& lock, const codec::Job& job, size_t depth, TakenSlots& taken);
     Result<CapturePool::Slot*> bind(Lock& lock, const Work& work);
     Result<void> start(Lock& lock, std::list<Pending>& picture, bool joins, TakenSlots& taken, size_t count);
