@@ -28,7 +28,8 @@ import streams as library  # pylint: disable=wrong-import-position,wrong-import-
 
 ROOT, HERE = recipes.ROOT, recipes.HERE
 DRIVER = 'src/v4l2_request_drv_video.so'
-USERLANDS = ('bookworm', 'trixie', 'forky', 'trixie-players', 'forky-players')
+USERLANDS = ('bookworm', 'trixie', 'forky')
+PLAYERS = ('trixie-players', 'forky-players')  # large, and so by name or with --whole
 SOFTWARE = ' in software'
 LEAST_WINDOW = 90  # pixels; smaller ones are stretched
 NEAR = 4  # levels of 255 on average: one picture of a moving scene is farther from the next
@@ -277,7 +278,7 @@ def choose(options):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--whole', action='store_true', help='every stream, not a few of each codec')
-    parser.add_argument('--userland', action='append', choices=USERLANDS, help='may be repeated')
+    parser.add_argument('--userland', action='append', choices=USERLANDS + PLAYERS, help='may be repeated')
     parser.add_argument('--client', action='append', help='FFmpeg, GStreamer, mpv, ...; may be repeated')
     parser.add_argument('--how', action='append', help='as the table has it; may be repeated')
     parser.add_argument('--filter', action='append', default=[], metavar='PATTERN', help='names of streams')
@@ -295,7 +296,7 @@ def parse_arguments():
 def main():
     options = parse_arguments()
     streams, expected = choose(options)
-    plans = [plan_userland(userland, options, streams) for userland in options.userland or USERLANDS]
+    plans = [plan_userland(userland, options, streams) for userland in options.userland or USERLANDS + PLAYERS * options.whole]
     with tempfile.TemporaryDirectory(prefix='clients-', dir=library.cache_dir()) as folder:
         shutil.copy(os.path.join(options.build, DRIVER), folder)  # a build that goes on must not change it
         results, versions = run_plans(plans, options, folder)
