@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Facts of AV1 frames (facts.py), by the headers as FFmpeg's trace_headers tells them. Clauses are those of the AV1
+"""Facts of AV1 frames (the package facts), by the headers as FFmpeg's trace_headers tells them. Clauses are those of the AV1
 specification, version 1.0.0 with errata 1."""
 
 import os
@@ -19,6 +19,20 @@ def is_frame(header):
     return header and ('show_existing_frame' in header or 'disable_cdf_update' in header)
 
 
+def sections(told):
+    """Each syntax structure that trace_headers tells of: its name, and its syntax elements."""
+    section, elements = None, {}
+    for name, value, begins in (match.groups() for match in map(LINE.match, told.splitlines()) if match):
+        if begins:
+            if section:
+                yield section, elements
+            section, elements = begins, {}
+        else:
+            elements[name] = int(value)
+    if section:
+        yield section, elements
+
+
 def headers_of(ivf):
     """Each frame header as a dictionary of its syntax elements, with what the sequence header before it says, and with 'groups':
     of each tile group behind it that says so, how many of its tiles have their size in front of them."""
@@ -28,29 +42,16 @@ def headers_of(ivf):
         told = subprocess.run(
             ['ffmpeg', '-hide_banner', '-nostdin', '-i', file.name, '-c', 'copy', '-bsf:v', 'trace_headers', '-f', 'null', os.devnull],
             capture_output=True, text=True, errors='replace', check=False).stderr
-    sequence, current, frame = {}, None, None
-    for line in told.splitlines():
-        if not (match := LINE.match(line)):
-            continue
-        name, value, section = match.groups()
-        if section:
-            if is_frame(current):
-                if frame:
-                    yield frame
-                frame = sequence | current | {'sequence': sequence, 'groups': []}
-            elif frame and current and 'tg_end' in current:
-                frame['groups'].append(current['tg_end'] - current['tg_start'])  # all but the last (5.11.1)
-            if section == 'Sequence Header':
-                sequence = {}
-            current = sequence if section == 'Sequence Header' else {}
-        elif current is not None:
-            current[name] = int(value)
-    if is_frame(current):
-        if frame:
-            yield frame
-        frame = sequence | current | {'sequence': sequence, 'groups': []}
-    elif frame and current and 'tg_end' in current:
-        frame['groups'].append(current['tg_end'] - current['tg_start'])
+    sequence, frame = {}, None
+    for section, elements in sections(told):
+        if section == 'Sequence Header':
+            sequence = elements
+        elif is_frame(elements):
+            if frame:
+                yield frame
+            frame = sequence | elements | {'sequence': sequence, 'groups': []}
+        elif frame and 'tg_end' in elements:
+            frame['groups'].append(elements['tg_end'] - elements['tg_start'])  # all but the last (5.11.1)
     if frame:
         yield frame
 

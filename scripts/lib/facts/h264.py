@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Facts of H.264 pictures, fields each for itself (facts.py). Clauses are those of Rec. ITU-T H.264."""
+"""Facts of H.264 pictures, fields each for itself (the package facts). Clauses are those of Rec. ITU-T H.264."""
 
 import contextlib
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Facts of HEVC pictures (facts.py). Clauses are those of Rec. ITU-T H.265."""
+"""Facts of HEVC pictures (the package facts). Clauses are those of Rec. ITU-T H.265."""
 
 import contextlib
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Facts of MPEG-2 pictures (facts.py). Clauses are those of Rec. ITU-T H.262."""
+"""Facts of MPEG-2 pictures (the package facts). Clauses are those of Rec. ITU-T H.262."""
 
 import re
 

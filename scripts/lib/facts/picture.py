@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One picture of a stream, as the facts about it are read (facts.py)."""
+"""One picture of a stream, as the facts about it are read (the package facts)."""
 
 
 class Picture:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Facts of VP8 and VP9 frames (facts.py), from an IVF file."""
+"""Facts of VP8 and VP9 frames (the package facts), from an IVF file."""
 
 import struct
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Compares what two clients hand over, job by job, and keeps each difference once, with the reason if there is one.
 
-A reason is a rule of an exception table: what differs, and what must hold for the picture (facts.py)."""
+A reason is a rule of an exception table: what differs, and what must hold for the picture (the package facts)."""
 
 import collections
 import copy
