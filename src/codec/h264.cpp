@@ -350,11 +350,11 @@ Result<Submission> build(const PictureInput& input, const References& references
     rememberReferences(*picture, target, state.references);
 
     ControlBatch pictureControls(input.memory);
-    pictureControls.add<H264Sps>(fillSps(input.profile, *picture, scalingMatrix));
-    pictureControls.add<H264Pps>(fillPps(*picture, state, scalingMatrix));
+    pictureControls.add<H264Sps>([&] { return fillSps(input.profile, *picture, scalingMatrix); });
+    pictureControls.add<H264Pps>([&] { return fillPps(*picture, state, scalingMatrix); });
     if (scalingMatrix)
-        pictureControls.add<H264ScalingMatrix>(fillScalingMatrix(input));
-    pictureControls.add<H264DecodeParams>(fillDecodeParams(*picture, dpb, secondField, offset));
+        pictureControls.add<H264ScalingMatrix>([&] { return fillScalingMatrix(input); });
+    pictureControls.add<H264DecodeParams>([&] { return fillDecodeParams(*picture, dpb, secondField, offset); });
 
     submission.firstField = header.fieldPic && !secondField;
     submission.secondField = secondField;
@@ -370,9 +370,9 @@ Result<Submission> build(const PictureInput& input, const References& references
         appendSlice(slice, startCodes, job.bitstream);
         if (!sliceBased)
             continue;
-        job.controls.add<H264SliceParams>(fillSliceParams(slice, dpb));
+        job.controls.add<H264SliceParams>([&] { return fillSliceParams(slice, dpb); });
         if (device.has(H264PredWeights::id))
-            job.controls.add<H264PredWeights>(fillPredWeights(slice.header));
+            job.controls.add<H264PredWeights>([&] { return fillPredWeights(slice.header); });
     }
     keepState(after, std::move(state));
     return submission;

@@ -298,7 +298,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     job.controls.add<Vp9FrameControl>(control);
     // Devices that read the compressed header themselves do not have this control.
     if (device.has(Vp9CompressedHdrControl::id))
-        job.controls.add<Vp9CompressedHdrControl>(fillCompressedHeader(frame.compressed));
+        job.controls.add<Vp9CompressedHdrControl>([&] { return fillCompressedHeader(frame.compressed); });
     job.bitstream.append(frame.data);
 
     state.width = frame.header.width;
