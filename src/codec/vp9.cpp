@@ -303,7 +303,7 @@ Result<Submission> build(const PictureInput& input, const References& references
 
     state.width = frame.header.width;
     state.height = frame.header.height;
-    keepState(after, state);
+    keepState(after, std::move(state));
     return submission;
 }
 
