@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <span>
 
+#include "bitstream/big_endian.h"
+
 namespace v4l2_request::bitstream {
 
 // Reads bits, most significant first, from memory that it does not own and never leaves: a read past the end gives
@@ -20,11 +22,11 @@ public:
 
     explicit BitReader(std::span<const uint8_t> data, View view = View::Plain) : data_(data), view_(view) {}
 
-    bool ok() const { return ok_; }
+    bool ok() const { return ok_ && ahead_ >= 0; }
 
     // The next `count` bits, 0 to 32.
     uint32_t bits(unsigned count) {
-        if (ahead_ < count)
+        if (ahead_ < static_cast<int>(count))
             refill();
         const auto value = static_cast<uint32_t>(window_ >> 32 >> (32 - count));
         skip(count);
@@ -38,9 +40,10 @@ public:
         if (ahead_ < 32)
             refill();
         const auto zeros = static_cast<unsigned>(std::countl_zero(window_));
-        ok_ = ok_ && zeros <= 31;
-        if (!ok_)
+        if (zeros > 31) {
+            ok_ = false;
             return 0;
+        }
         skip(zeros + 1);
         return (1u << zeros) - 1u + bits(zeros);
     }
@@ -53,7 +56,7 @@ public:
     }
 
     // Bits of payload read so far: what syntax tables count.
-    size_t position() const { return loaded_ - ahead_; }
+    size_t position() const { return loaded_ - static_cast<size_t>(std::max(ahead_, 0)); }
     // The same point as an offset into the bytes as they are, emulation prevention included.
     size_t rawPosition() const {
         size_t byte = 0, zeros = 0;
@@ -73,7 +76,21 @@ private:
         return view_ == View::Rbsp && zeros >= 2 && byte < data_.size() && data_[byte] == 3;
     }
 
-    void refill() {
+    static constexpr bool hasZero(uint64_t bytes) { return (bytes - 0x0101010101010101) & ~bytes & 0x8080808080808080; }
+
+    [[gnu::noinline]] void refill() { // not in each of the many places that read a bit
+        if (data_.size() >= sizeof(uint64_t) && next_ <= data_.size() - sizeof(uint64_t)) {
+            const uint64_t bytes = bigEndian64(&data_[next_]);
+            if (view_ == View::Plain || !hasZero(bytes)) { // nothing to leave out
+                window_ |= bytes >> ahead_;                // and what is read there once more, from the same bits
+                const int count = (64 - ahead_) / 8;
+                next_ += static_cast<size_t>(count);
+                loaded_ += static_cast<size_t>(8 * count);
+                ahead_ += 8 * count;
+                zeros_ = 0;
+                return;
+            }
+        }
         for (; ahead_ <= 56 && next_ < data_.size(); ahead_ += 8, loaded_ += 8) {
             const uint8_t byte = data_[next_++];
             window_ |= uint64_t{byte} << (56 - ahead_);
@@ -88,16 +105,15 @@ private:
     // At most 32.
     void skip(unsigned count) {
         window_ <<= count;
-        ok_ = ok_ && count <= ahead_;
-        ahead_ -= std::min(count, ahead_);
+        ahead_ -= static_cast<int>(count);
     }
 
     std::span<const uint8_t> data_;
     View view_;
     size_t next_ = 0;     // byte of the data that is not in the window yet
     size_t zeros_ = 0;    // zero bytes right before it
-    uint64_t window_ = 0; // the next bits of payload, from the top; zeros below
-    unsigned ahead_ = 0;  // how many of them are there
+    uint64_t window_ = 0; // the next bits of payload, from the top
+    int ahead_ = 0;       // how many of them count as read, negative past the end; below is what may come next, or zero
     size_t loaded_ = 0;   // bits of payload that the window has seen
     bool ok_ = true;
 };

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+
+#include "bitstream/big_endian.h"
 
 namespace v4l2_request::bitstream {
 
@@ -17,7 +20,7 @@ public:
 
     // A bool that is false with the given probability, in 256ths.
     bool boolean(unsigned probability) {
-        const uint32_t split = 1 + ((range_ - 1) * probability >> 8);
+        const uint32_t split = splitOf(range_, probability);
         const uint64_t bound = uint64_t{split} << 56;
         const bool result = window_ >= bound;
         if (result) {
@@ -32,6 +35,25 @@ public:
     }
 
     bool flag() { return boolean(128); }
+
+    // Reads bools of one probability until one is true, `most` at most: how many were false before it. A false one
+    // changes nothing but the range, so that all before the next normalisation are read as steps through a table.
+    template <unsigned probability>
+    size_t falses(size_t most) {
+        static constexpr auto one = rangeAfterFalses<probability, 1>(), four = rangeAfterFalses<probability, 4>();
+        size_t left = most;
+        while (left > 0) {
+            const uint64_t value = window_ >> 56;
+            for (; left >= 4 && value < four[range_]; left -= 4)
+                range_ = four[range_];
+            for (; left > 0 && value < one[range_]; --left)
+                range_ = one[range_];
+            if (left > 0 && boolean(probability))
+                return most - left;
+            left -= left > 0;
+        }
+        return most;
+    }
 
     // An unsigned number of `count` bits, the most significant first: L(n) of both documents. At most 32.
     uint32_t literal(unsigned count) {
@@ -52,6 +74,24 @@ public:
     bool ok() const { return position() <= data_.size() * 8; }
 
 private:
+    static constexpr uint32_t splitOf(uint32_t range, unsigned probability) {
+        return 1 + ((range - 1) * probability >> 8);
+    }
+
+    // The range after so many bools that are all false, or 0 where it has to be normalised by then. It only shrinks, so
+    // all of them are false if the last one is.
+    template <unsigned probability, unsigned count>
+    static constexpr std::array<uint8_t, 256> rangeAfterFalses() {
+        std::array<uint8_t, 256> after{};
+        for (uint32_t range = 128; range < after.size(); ++range) {
+            uint32_t split = range;
+            for (unsigned i = 0; i < count && split >= 128; ++i)
+                split = splitOf(split, probability);
+            after[range] = static_cast<uint8_t>(split < 128 ? 0 : split);
+        }
+        return after;
+    }
+
     void normalise() {
         const int shift = std::countl_zero(range_) - 24;
         range_ <<= shift;
@@ -62,6 +102,13 @@ private:
     }
 
     void refill() {
+        if (data_.size() >= sizeof(uint64_t) && next_ <= data_.size() - sizeof(uint64_t)) {
+            window_ |= bigEndian64(&data_[next_]) >> ahead_; // and what is read there once more, from the same bits
+            const int bytes = (63 - ahead_) / 8;
+            next_ += static_cast<size_t>(bytes);
+            ahead_ += 8 * bytes;
+            return;
+        }
         for (; ahead_ <= 56; ahead_ += 8, ++next_)
             if (next_ < data_.size())
                 window_ |= uint64_t{data_[next_]} << (56 - ahead_);
@@ -69,8 +116,8 @@ private:
 
     std::span<const uint8_t> data_;
     size_t next_ = 0;     // byte of the data that is not in the window yet
-    uint64_t window_ = 0; // the next bits, from the top; zeros below
-    int ahead_ = 0;       // how many of them are there
+    uint64_t window_ = 0; // the next bits, from the top
+    int ahead_ = 0;       // how many of them count as read; what is below is zero, or what the next bytes have there
     uint32_t range_ = 255;
 };
 

@@ -2,6 +2,7 @@
 #include "bitstream/h264_slice_header.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "bitstream/bit_reader.h"
 
@@ -30,8 +31,7 @@ public:
         if (!reader_.ok())
             return fail(ErrorKind::InvalidParameter, "H.264: the slice header runs past the end of the slice data");
         header_.bitSize = reader_.position();
-        header_.rawBitSize = reader_.rawPosition();
-        return header_;
+        return std::move(header_);
     }
 
 private:
@@ -42,7 +42,7 @@ private:
     void numRefIdxActive();
     void refPicListModification(unsigned list);
     void predWeightTable();
-    void predWeights(unsigned list);
+    void predWeights(H264PredWeightTable& table, unsigned list);
     void decRefPicMarking();
     void deblocking();
 
@@ -199,19 +199,17 @@ void Parser::refPicListModification(unsigned list) {
 
 // 7.3.3.2
 void Parser::predWeightTable() {
-    H264PredWeightTable& table = header_.weights;
-    table.present = true;
+    H264PredWeightTable& table = header_.weights.emplace();
     table.lumaLog2Denom = static_cast<uint8_t>(ueUpTo(7, "H.264: luma_log2_weight_denom is out of range"));
     if (hasChroma())
         table.chromaLog2Denom = static_cast<uint8_t>(ueUpTo(7, "H.264: chroma_log2_weight_denom is out of range"));
     for (unsigned list : {0u, 1u})
         if (hasList(list))
-            predWeights(list);
+            predWeights(table, list);
 }
 
-void Parser::predWeights(unsigned list) {
-    const H264PredWeightTable& table = header_.weights;
-    H264Weights& weights = header_.weights.lists[list];
+void Parser::predWeights(H264PredWeightTable& table, unsigned list) {
+    H264Weights& weights = table.lists[list];
     const auto value = [this] {
         return static_cast<int16_t>(seBetween(-128, 127, "H.264: a prediction weight or offset is out of range"));
     };

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -55,7 +56,6 @@ struct H264Weights {
 };
 
 struct H264PredWeightTable {
-    bool present = false;
     uint8_t lumaLog2Denom = 0;
     uint8_t chromaLog2Denom = 0;
     std::array<H264Weights, 2> lists;
@@ -89,8 +89,8 @@ struct H264SliceHeader {
     bool numRefIdxOverride = false;
     std::array<uint8_t, 2> numRefIdxActive{}; // 0 for a list that this type of slice does not have
     std::array<bool, 2> refPicListModified{};
-    H264PredWeightTable weights;
-    bool longTermReference = false; // long_term_reference_flag
+    std::optional<H264PredWeightTable> weights; // if the slice has them
+    bool longTermReference = false;             // long_term_reference_flag
     std::vector<H264MarkingOperation> marking;
     uint8_t cabacInitIdc = 0;
     int8_t sliceQpDelta = 0;
@@ -102,7 +102,6 @@ struct H264SliceHeader {
     uint32_t picOrderCntBitSize = 0;      // pic_order_cnt_lsb to delta_pic_order_cnt[1]
     uint32_t decRefPicMarkingBitSize = 0; // dec_ref_pic_marking()
     size_t bitSize = 0;                   // from the NAL unit header's first bit to slice_data()
-    size_t rawBitSize = 0;                // the same counting emulation prevention bytes: an offset into the NAL unit
 };
 
 // Parses the header of a coded slice. `nal` starts at the NAL unit header byte (no start code) and may end anywhere

@@ -12,8 +12,9 @@ namespace {
 
 class Parser {
 public:
-    Parser(std::span<const uint8_t> nal, const HevcSliceContext& context, const HevcSliceHeader* independent)
-        : reader_(nal, BitReader::View::Rbsp), context_(context), independent_(independent) {}
+    Parser(std::span<const uint8_t> nal, const HevcSliceContext& context, const HevcSliceHeader* independent,
+           std::pmr::memory_resource* memory)
+        : reader_(nal, BitReader::View::Rbsp), context_(context), independent_(independent), header_(memory) {}
 
     Result<HevcSliceHeader> parse() {
         nalUnitHeader();
@@ -41,8 +42,8 @@ private:
     void refPicListsModification();
     void collocatedPicture();
     void predWeightTable();
-    void predWeights(unsigned list);
-    void chromaWeights(HevcWeights& weights, size_t reference);
+    void predWeights(HevcPredWeightTable& table, unsigned list);
+    void chromaWeights(const HevcPredWeightTable& table, HevcWeights& weights, size_t reference);
     void quantisation();
     void loopFilters();
     void entryPoints();
@@ -303,20 +304,20 @@ void Parser::collocatedPicture() {
 
 // 7.3.6.3. The flags are there for every reference: none of them is in another layer, and none is the picture itself.
 void Parser::predWeightTable() {
-    header_.weights.lumaLog2Denom = static_cast<uint8_t>(ueUpTo(7, "HEVC: luma_log2_weight_denom is out of range"));
+    HevcPredWeightTable& table = header_.weights.emplace();
+    table.lumaLog2Denom = static_cast<uint8_t>(ueUpTo(7, "HEVC: luma_log2_weight_denom is out of range"));
     if (hasChroma()) {
-        const int luma = header_.weights.lumaLog2Denom;
-        header_.weights.deltaChromaLog2Denom =
-            seBetween(-luma, 7 - luma, "HEVC: delta_chroma_log2_weight_denom is out of range");
+        const int luma = table.lumaLog2Denom;
+        table.deltaChromaLog2Denom = seBetween(-luma, 7 - luma, "HEVC: delta_chroma_log2_weight_denom is out of range");
     }
     for (unsigned list : {0u, 1u})
         if (hasList(list))
-            predWeights(list);
+            predWeights(table, list);
 }
 
-void Parser::predWeights(unsigned list) {
+void Parser::predWeights(HevcPredWeightTable& table, unsigned list) {
     const size_t active = header_.numRefIdxActive[list];
-    HevcWeights& weights = header_.weights.lists[list];
+    HevcWeights& weights = table.lists[list];
     std::array<bool, hevcMaxActiveReferences> luma{};
     std::array<bool, hevcMaxActiveReferences> chroma{};
     for (size_t i = 0; i < active; ++i)
@@ -330,14 +331,14 @@ void Parser::predWeights(unsigned list) {
             weights.lumaOffset[i] = seBetween(-128, 127, "HEVC: luma_offset is out of range");
         }
         if (chroma[i])
-            chromaWeights(weights, i);
+            chromaWeights(table, weights, i);
     }
 }
 
 // 7-56: the offset is sent as the difference from what the weight makes of the middle of the range.
-void Parser::chromaWeights(HevcWeights& weights, size_t reference) {
+void Parser::chromaWeights(const HevcPredWeightTable& table, HevcWeights& weights, size_t reference) {
     constexpr int halfRange = 128; // wpOffsetHalfRangeC, without high_precision_offsets_enabled_flag
-    const int denominator = header_.weights.lumaLog2Denom + header_.weights.deltaChromaLog2Denom;
+    const int denominator = table.lumaLog2Denom + table.deltaChromaLog2Denom;
     for (size_t component : {0u, 1u}) {
         const int8_t delta = seBetween(-128, 127, "HEVC: delta_chroma_weight is out of range");
         const int32_t sent = reader_.se();
@@ -413,8 +414,8 @@ void Parser::byteAlignment() {
 } // namespace
 
 Result<HevcSliceHeader> parseHevcSliceHeader(std::span<const uint8_t> nal, const HevcSliceContext& context,
-                                             const HevcSliceHeader* independent) {
-    return Parser(nal, context, independent).parse();
+                                             const HevcSliceHeader* independent, std::pmr::memory_resource* memory) {
+    return Parser(nal, context, independent, memory).parse();
 }
 
 } // namespace v4l2_request::bitstream

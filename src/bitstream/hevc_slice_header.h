@@ -4,6 +4,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory_resource>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -113,6 +115,9 @@ struct HevcListModification {
 // slice_segment_header() (7.3.6.1), under the names of the specification. What is absent from the stream has its
 // inferred value; a dependent slice segment has the values of the slice that it belongs to.
 struct HevcSliceHeader {
+    explicit HevcSliceHeader(std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+        : longTermSet(memory), entryPointOffsets(memory) {}
+
     uint8_t nalUnitType = 0;
     uint8_t temporalIdPlus1 = 1;
 
@@ -128,8 +133,8 @@ struct HevcSliceHeader {
     uint16_t picOrderCntLsb = 0;
     uint8_t shortTermRefPicSetIdx = 0;
     HevcInlineShortTermSet shortTermSet;
-    std::vector<HevcLongTermEntry> longTermSet; // at most hevcMaxReferenceSet
-    uint32_t longTermSetBitSize = 0;            // the block if( long_term_ref_pics_present_flag )
+    std::pmr::vector<HevcLongTermEntry> longTermSet; // at most hevcMaxReferenceSet
+    uint32_t longTermSetBitSize = 0;                 // the block if( long_term_ref_pics_present_flag )
     bool temporalMvpEnabled = false;
     bool saoLuma = false;
     bool saoChroma = false;
@@ -139,7 +144,7 @@ struct HevcSliceHeader {
     bool cabacInit = false;
     bool collocatedFromL0 = true;
     uint8_t collocatedRefIdx = 0;
-    HevcPredWeightTable weights;
+    std::optional<HevcPredWeightTable> weights; // if the slice has them
     uint8_t fiveMinusMaxNumMergeCand = 0;
     int8_t qpDelta = 0;
     int8_t cbQpOffset = 0;
@@ -148,7 +153,7 @@ struct HevcSliceHeader {
     int8_t betaOffsetDiv2 = 0;
     int8_t tcOffsetDiv2 = 0;
     bool loopFilterAcrossSlicesEnabled = false;
-    std::vector<uint32_t> entryPointOffsets; // entry_point_offset_minus1 + 1
+    std::pmr::vector<uint32_t> entryPointOffsets; // entry_point_offset_minus1 + 1
 
     // Bytes from the NAL unit header's first one to slice_segment_data(): of payload, and as they are in the NAL unit.
     size_t byteSize = 0;
@@ -175,9 +180,10 @@ constexpr unsigned ceilLog2(uint32_t value) {
 
 // Parses the header of a coded slice segment. `nal` starts at the NAL unit header (no start code) and may end anywhere
 // behind the slice segment header. `independent` is the header of the last independent slice segment before it, nullptr
-// if there was none. Fails with Unsupported for layers other than the base layer, and with InvalidParameter for
-// anything that is no slice segment header in this context.
+// if there was none. Its lists are in `memory`. Fails with Unsupported for layers other than the base layer, and with
+// InvalidParameter for anything that is no slice segment header in this context.
 Result<HevcSliceHeader> parseHevcSliceHeader(std::span<const uint8_t> nal, const HevcSliceContext& context,
-                                             const HevcSliceHeader* independent);
+                                             const HevcSliceHeader* independent,
+                                             std::pmr::memory_resource* memory = std::pmr::get_default_resource());
 
 } // namespace v4l2_request::bitstream

@@ -32,15 +32,16 @@ enum ReferenceMode : uint8_t { Single, Compound, ReferenceModeSelect };
 
 class Parser {
 public:
-    Parser(std::span<const uint8_t> data, const Vp9UncompressedHeader& frame) : coder_(data), frame_(frame) {}
+    Parser(std::span<const uint8_t> data, const Vp9UncompressedHeader& frame, Vp9CompressedHeader& header)
+        : coder_(data), frame_(frame), header_(header) {}
 
-    Result<Vp9CompressedHeader> parse() {
+    Result<void> parse() {
         if (coder_.flag()) // 9.2.1
             return fail(ErrorKind::InvalidParameter, "VP9: the marker of the compressed header is set");
         compressedHeader();
         if (!coder_.ok())
             return fail(ErrorKind::InvalidParameter, "VP9: the compressed header is too short");
-        return header_;
+        return {};
     }
 
 private:
@@ -51,30 +52,40 @@ private:
     void readMv();
     uint8_t distance();
 
-    // 6.3.3, diff_update_prob(), of one probability or of all in a table.
-    void update(uint8_t& probability) {
-        if (coder_.boolean(updateProbability))
-            probability = distance();
+    // All that a table has, one after another.
+    template <typename Table>
+    static std::span<uint8_t> entriesOf(Table& table) {
+        return {reinterpret_cast<uint8_t*>(&table), sizeof(table)};
+    }
+    // Each is preceded by a bool that says whether it is there.
+    template <typename Read>
+    void readUpdates(std::span<uint8_t> probabilities, Read read) {
+        while (!probabilities.empty()) {
+            const size_t left = coder_.falses<updateProbability>(probabilities.size());
+            probabilities = probabilities.subspan(left);
+            if (probabilities.empty())
+                return;
+            probabilities.front() = read();
+            probabilities = probabilities.subspan(1);
+        }
+    }
+    // 6.3.3, diff_update_prob()
+    void update(std::span<uint8_t> probabilities) {
+        readUpdates(probabilities, [this] { return distance(); });
+    }
+    template <typename Table>
+    void update(Table& table) {
+        update(entriesOf(table));
     }
     // 6.3.17, update_mv_prob()
-    void updateMv(uint8_t& probability) {
-        if (coder_.boolean(updateProbability))
-            probability = static_cast<uint8_t>(coder_.literal(7) << 1 | 1);
-    }
-    template <typename T, size_t N>
-    void update(std::array<T, N>& table) {
-        for (T& entry : table)
-            update(entry);
-    }
-    template <typename T, size_t N>
-    void updateMv(std::array<T, N>& table) {
-        for (T& entry : table)
-            updateMv(entry);
+    template <typename Table>
+    void updateMv(Table& table) {
+        readUpdates(entriesOf(table), [this] { return static_cast<uint8_t>(coder_.literal(7) << 1 | 1); });
     }
 
     BoolDecoder coder_;
     const Vp9UncompressedHeader& frame_;
-    Vp9CompressedHeader header_{};
+    Vp9CompressedHeader& header_;
 };
 
 // 6.3
@@ -129,10 +140,11 @@ void Parser::readCoefficients() {
         if (!coder_.flag()) // update_probs
             continue;
         for (auto& plane : header_.coefficients[size])
-            for (auto& reference : plane)
-                for (size_t band = 0; band < reference.size(); ++band)
-                    for (size_t context = 0; context < (band == 0 ? 3u : 6u); ++context)
-                        update(reference[band][context]);
+            for (auto& reference : plane) {
+                const auto entries = entriesOf(reference), first = entriesOf(reference[0]);
+                update(first.first(first.size() / 2));
+                update(entries.subspan(first.size()));
+            }
     }
 }
 
@@ -172,9 +184,10 @@ void Parser::readMv() {
 
 } // namespace
 
-Result<Vp9CompressedHeader> parseVp9CompressedHeader(std::span<const uint8_t> data,
-                                                     const Vp9UncompressedHeader& frame) {
-    return Parser(data, frame).parse();
+Result<void> parseVp9CompressedHeader(std::span<const uint8_t> data, const Vp9UncompressedHeader& frame,
+                                      Vp9CompressedHeader& header) {
+    header = {};
+    return Parser(data, frame, header).parse();
 }
 
 } // namespace v4l2_request::bitstream

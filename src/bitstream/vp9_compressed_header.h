@@ -56,8 +56,9 @@ struct Vp9CompressedHeader {
     Vp9Updates<2> mvHighPrecision;
 };
 
-// Parses the compressed header of the frame whose uncompressed header this is. `data` is exactly the compressed header.
-// InvalidParameter if it is damaged or too short.
-Result<Vp9CompressedHeader> parseVp9CompressedHeader(std::span<const uint8_t> data, const Vp9UncompressedHeader& frame);
+// Parses the compressed header of the frame whose uncompressed header this is, to where it stays: it is large. `data`
+// is exactly the compressed header. InvalidParameter if it is damaged or too short.
+Result<void> parseVp9CompressedHeader(std::span<const uint8_t> data, const Vp9UncompressedHeader& frame,
+                                      Vp9CompressedHeader& header);
 
 } // namespace v4l2_request::bitstream

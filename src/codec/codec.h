@@ -3,10 +3,10 @@
 
 #include <any>
 #include <cstdint>
-#include <map>
 #include <memory_resource>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <va/va.h>
@@ -73,15 +73,29 @@ public:
         uint32_t elements = 1; // arrays: the most elements it takes
         int64_t value = 0;     // menus: the item in force
     };
-    bool has(uint32_t id) const { return controls_.count(id) != 0; }
-    uint32_t elements(uint32_t id) const { return has(id) ? controls_.at(id).elements : 0; }
-    std::optional<int64_t> menu(uint32_t id) const {
-        return has(id) ? std::optional(controls_.at(id).value) : std::nullopt;
+    bool has(uint32_t id) const { return find(id) != nullptr; }
+    uint32_t elements(uint32_t id) const {
+        const Info* info = find(id);
+        return info ? info->elements : 0;
     }
-    void set(uint32_t id, Info info) { controls_[id] = info; }
+    std::optional<int64_t> menu(uint32_t id) const {
+        const Info* info = find(id);
+        return info ? std::optional(info->value) : std::nullopt;
+    }
+    void set(uint32_t id, Info info) {
+        std::erase_if(controls_, [id](const auto& control) { return control.first == id; });
+        controls_.emplace_back(id, info);
+    }
 
 private:
-    std::map<uint32_t, Info> controls_;
+    const Info* find(uint32_t id) const {
+        for (const auto& [known, info] : controls_)
+            if (known == id)
+                return &info;
+        return nullptr;
+    }
+
+    std::vector<std::pair<uint32_t, Info>> controls_; // a handful
 };
 
 // The bytes of one OUTPUT buffer as a list of pieces, so that they are copied once: into the OUTPUT buffer itself.

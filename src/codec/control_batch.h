@@ -67,6 +67,10 @@ public:
     void add(const typename C::Payload& payload) {
         append(C::id, &payload, sizeof(payload));
     }
+    // What `make` returns: it is made where it stays.
+    template <typename C, typename Make>
+    requires std::is_invocable_r_v<typename C::Payload, Make>
+    void add(Make make) { new (reserve(C::id, sizeof(typename C::Payload))) typename C::Payload(make()); }
 
     // A dynamic array control: as many elements as the span has. An empty one is not sent.
     template <typename C>
@@ -107,12 +111,13 @@ public:
 private:
     static constexpr size_t alignment = 8;
 
-    void append(uint32_t id, const void* data, size_t size) {
+    std::byte* reserve(uint32_t id, size_t size) {
         assert(count_ < entries_.size());
         auto* const payload = static_cast<std::byte*>(memory_->allocate(size, alignment));
-        std::copy_n(static_cast<const std::byte*>(data), size, payload);
         entries_[count_++] = {id, static_cast<uint32_t>(size), payload};
+        return payload;
     }
+    void append(uint32_t id, const void* data, size_t size) { std::memcpy(reserve(id, size), data, size); }
     void append(const ControlBatch& other) {
         for (const Entry& entry : other.entries())
             append(entry.id, entry.payload, entry.size);

@@ -284,16 +284,19 @@ v4l2_ctrl_h264_slice_params fillSliceParams(const ParsedSlice& slice, const Dpb&
 
 // From the stream, not from VA-API, whose clients disagree on what the weights are where their flag is 0.
 v4l2_ctrl_h264_pred_weights fillPredWeights(const H264SliceHeader& header) {
+    if (!header.weights)
+        return {};
+    const bitstream::H264PredWeightTable& table = *header.weights;
     v4l2_ctrl_h264_pred_weights weights{
-        .luma_log2_weight_denom = header.weights.lumaLog2Denom,
-        .chroma_log2_weight_denom = header.weights.chromaLog2Denom,
+        .luma_log2_weight_denom = table.lumaLog2Denom,
+        .chroma_log2_weight_denom = table.chromaLog2Denom,
     };
-    for (size_t list = 0; list < header.weights.lists.size(); ++list) {
-        const bitstream::H264Weights& from = header.weights.lists[list];
+    for (size_t list = 0; list < table.lists.size(); ++list) {
+        const bitstream::H264Weights& from = table.lists[list];
         v4l2_h264_weight_factors& to = weights.weight_factors[list];
-        const auto copy = [](auto& whole, const auto& table) {
-            static_assert(sizeof(whole) == sizeof(table));
-            std::memcpy(&whole, &table, sizeof(whole));
+        const auto copy = [](auto& whole, const auto& part) {
+            static_assert(sizeof(whole) == sizeof(part));
+            std::memcpy(&whole, &part, sizeof(whole));
         };
         copy(to.luma_weight, from.lumaWeight);
         copy(to.luma_offset, from.lumaOffset);
@@ -320,9 +323,9 @@ uint32_t damageLasts(const Picture& picture) {
 
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
                          const std::any& before, std::any& after) {
-    const auto picture = h264::readPicture(input);
-    if (!picture)
-        return tl::unexpected(picture.error());
+    Picture picture(input.memory);
+    if (auto read = h264::readPicture(input, picture); !read)
+        return tl::unexpected(std::move(read).error());
     const bool scalingMatrix = hasScalingMatrix(input);
     if (scalingMatrix && !device.has(H264ScalingMatrix::id))
         return fail(ErrorKind::Unsupported, "H.264: the device cannot be given a scaling matrix");
@@ -333,46 +336,46 @@ Result<Submission> build(const PictureInput& input, const References& references
     const bool startCodes = device.menu(V4L2_CID_STATELESS_H264_START_CODE) == V4L2_STATELESS_H264_START_CODE_ANNEX_B;
 
     auto state = stateOf<H264State>(before);
-    const bool secondField = isSecondField(*picture, input.target, state);
-    const int32_t offset = pocOffset(*picture, state);
-    const H264SliceHeader& header = picture->header();
+    const bool secondField = isSecondField(picture, input.target, state);
+    const int32_t offset = pocOffset(picture, state);
+    const H264SliceHeader& header = picture.header();
     state.pocOffset = offset;
     state.openField.reset();
     if (header.fieldPic && !secondField)
         state.openField = {.target = input.target, .bottom = header.bottomField, .frameNum = header.frameNum};
-    learnNumRefIdxDefaults(*picture, state);
+    learnNumRefIdxDefaults(picture, state);
 
     const h264::Target target{.surface = input.target, .secondField = secondField, .pocOffset = offset};
-    forgetReferences(*picture, target, state.references);
-    const Dpb dpb = buildDpb(*picture, target, references, state.references, input.memory);
+    forgetReferences(picture, target, state.references);
+    const Dpb dpb = buildDpb(picture, target, references, state.references, input.memory);
     Submission submission(input.memory);
-    const bool whole = findPrediction(*picture, dpb, state.references, submission.predictedFrom);
-    rememberReferences(*picture, target, state.references);
+    const bool whole = findPrediction(picture, dpb, state.references, submission.predictedFrom);
+    rememberReferences(picture, target, state.references);
 
     ControlBatch pictureControls(input.memory);
-    pictureControls.add<H264Sps>(fillSps(input.profile, *picture, scalingMatrix));
-    pictureControls.add<H264Pps>(fillPps(*picture, state, scalingMatrix));
+    pictureControls.add<H264Sps>([&] { return fillSps(input.profile, picture, scalingMatrix); });
+    pictureControls.add<H264Pps>([&] { return fillPps(picture, state, scalingMatrix); });
     if (scalingMatrix)
-        pictureControls.add<H264ScalingMatrix>(fillScalingMatrix(input));
-    pictureControls.add<H264DecodeParams>(fillDecodeParams(*picture, dpb, secondField, offset));
+        pictureControls.add<H264ScalingMatrix>([&] { return fillScalingMatrix(input); });
+    pictureControls.add<H264DecodeParams>([&] { return fillDecodeParams(picture, dpb, secondField, offset); });
 
     submission.firstField = header.fieldPic && !secondField;
     submission.secondField = secondField;
-    submission.codedWidth = (picture->parameters.picture_width_in_mbs_minus1 + 1u) * 16;
-    submission.codedHeight = (picture->parameters.picture_height_in_mbs_minus1 + 1u) * 16;
-    submission.bitDepth = static_cast<uint8_t>(picture->parameters.bit_depth_luma_minus8 + 8);
-    submission.damaged = !whole || picture->incomplete;
-    submission.damageLasts = damageLasts(*picture);
-    addJobs(submission, std::move(pictureControls), sliceBased ? picture->slices.size() : 1);
-    for (size_t i = 0; i < picture->slices.size(); ++i) {
-        const ParsedSlice& slice = picture->slices[i];
+    submission.codedWidth = (picture.parameters.picture_width_in_mbs_minus1 + 1u) * 16;
+    submission.codedHeight = (picture.parameters.picture_height_in_mbs_minus1 + 1u) * 16;
+    submission.bitDepth = static_cast<uint8_t>(picture.parameters.bit_depth_luma_minus8 + 8);
+    submission.damaged = !whole || picture.incomplete;
+    submission.damageLasts = damageLasts(picture);
+    addJobs(submission, std::move(pictureControls), sliceBased ? picture.slices.size() : 1);
+    for (size_t i = 0; i < picture.slices.size(); ++i) {
+        const ParsedSlice& slice = picture.slices[i];
         Job& job = submission.jobs[sliceBased ? i : 0];
         appendSlice(slice, startCodes, job.bitstream);
         if (!sliceBased)
             continue;
-        job.controls.add<H264SliceParams>(fillSliceParams(slice, dpb));
+        job.controls.add<H264SliceParams>([&] { return fillSliceParams(slice, dpb); });
         if (device.has(H264PredWeights::id))
-            job.controls.add<H264PredWeights>(fillPredWeights(slice.header));
+            job.controls.add<H264PredWeights>([&] { return fillPredWeights(slice.header); });
     }
     keepState(after, std::move(state));
     return submission;

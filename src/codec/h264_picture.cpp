@@ -2,6 +2,8 @@
 #include "codec/h264_picture.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <optional>
 
 #include <linux/v4l2-controls.h>
@@ -109,7 +111,7 @@ Result<void> parseHeader(const VAPictureParameterBufferH264& picture, ParsedSlic
     if (slice.parameters.slice_data_bit_offset > slice.data.size() * 8)
         return fail(ErrorKind::InvalidParameter, "H.264: slice_data_bit_offset lies beyond the slice data");
     return bitstream::parseH264SliceHeader(slice.data, sliceContext(picture, slice.parameters))
-        .map([&](const H264SliceHeader& header) { slice.header = header; });
+        .map([&](H264SliceHeader&& header) { slice.header = std::move(header); });
 }
 
 // 7.4.1.2.4, as far as it can tell apart two pictures that were sent as one.
@@ -147,6 +149,8 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
             return fail(ErrorKind::Unsupported, "H.264: slices of one picture use different parameter sets");
         if (!read || redundant)
             picture.slices.pop_back();
+        else
+            parsed.readLists(slice);
         if (!read) {
             picture.incomplete = true;
             fault = fault.value_or(std::move(read).error());
@@ -169,24 +173,31 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
 
 } // namespace
 
-ParsedSlice::ParsedSlice(const Slice& slice)
-    : parameters(readParameters<VASliceParameterBufferH264>(slice.parameters)), data(withoutTrailingZeros(slice.data)) {
+ParsedSlice::ParsedSlice(const Slice& slice) : data(withoutTrailingZeros(slice.data)) {
+    std::memcpy(&parameters, slice.parameters.data(), offsetof(VASliceParameterBufferH264, RefPicList0));
 }
 
-Result<Picture> readPicture(const PictureInput& input) {
+void ParsedSlice::readLists(const Slice& slice) {
+    const auto read = [&](VAPictureH264* list, size_t offset, size_t count) {
+        std::memcpy(list, &slice.parameters[offset], count * sizeof(*list));
+    };
+    read(parameters.RefPicList0, offsetof(VASliceParameterBufferH264, RefPicList0), header.numRefIdxActive[0]);
+    read(parameters.RefPicList1, offsetof(VASliceParameterBufferH264, RefPicList1), header.numRefIdxActive[1]);
+}
+
+Result<void> readPicture(const PictureInput& input, Picture& picture) {
     if (input.picture.size() < sizeof(VAPictureParameterBufferH264))
         return fail(ErrorKind::InvalidParameter, "H.264: no picture parameters, or too short ones");
     if (!input.iqMatrix.empty() && input.iqMatrix.size() < sizeof(VAIQMatrixBufferH264))
         return fail(ErrorKind::InvalidParameter, "H.264: the scaling matrix buffer is too short");
-    Picture picture{.parameters = readParameters<VAPictureParameterBufferH264>(input.picture),
-                    .slices = std::pmr::vector<ParsedSlice>(input.memory)};
+    picture.parameters = readParameters<VAPictureParameterBufferH264>(input.picture);
     if (auto checked = checkPicture(input, picture.parameters); !checked)
         return tl::unexpected(checked.error());
     if (auto read = readSlices(input, picture); !read)
         return tl::unexpected(read.error());
     if (picture.header().fieldPic != (picture.parameters.pic_fields.bits.field_pic_flag != 0))
         return fail(ErrorKind::InvalidParameter, "H.264: field_pic_flag differs between picture and slice");
-    return picture;
+    return {};
 }
 
 } // namespace v4l2_request::codec::h264

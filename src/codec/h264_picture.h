@@ -15,14 +15,20 @@
 namespace v4l2_request::codec::h264 {
 
 struct ParsedSlice {
+    // Reads the parameters up to their lists.
     explicit ParsedSlice(const Slice& slice);
-    VASliceParameterBufferH264 parameters;
+    // Reads of the lists what the header says is there.
+    void readLists(const Slice& slice);
+
+    VASliceParameterBufferH264 parameters; // of 3 KB, most is never looked at: that is not read
     bitstream::H264SliceHeader header;
     Bytes data;
 };
 
 // The parameters, and the slices of the primary coded picture.
 struct Picture {
+    explicit Picture(std::pmr::memory_resource* memory) : slices(memory) {}
+
     VAPictureParameterBufferH264 parameters;
     std::pmr::vector<ParsedSlice> slices; // in the order of their first macroblocks; at least one
     bool incomplete = false;              // a slice is missing, or one was left out
@@ -47,8 +53,8 @@ uint8_t referenceFields(const VAPictureH264& picture);
 // What a client has added to pic_init_qp_minus26, which VA-API has as it is coded.
 int addedToInitQp(const VAPictureParameterBufferH264& picture);
 
-// Reads and checks everything but the references. A slice whose header makes no sense is left out, as one that never
-// arrived: the picture is refused only if none is left.
-Result<Picture> readPicture(const PictureInput& input);
+// Reads and checks everything but the references, to where it stays. A slice whose header makes no sense is left out,
+// as one that never arrived: the picture is refused only if none is left.
+Result<void> readPicture(const PictureInput& input, Picture& picture);
 
 } // namespace v4l2_request::codec::h264

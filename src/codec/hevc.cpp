@@ -291,10 +291,10 @@ uint32_t damageLasts(const VAPictureParameterBufferHEVC& picture) {
 
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
                          const std::any& before, std::any& after) {
-    const auto picture = hevc::readPicture(input);
-    if (!picture)
-        return tl::unexpected(picture.error());
-    const bool scalingMatrix = picture->parameters.pic_fields.bits.scaling_list_enabled_flag;
+    Picture picture(input.memory);
+    if (auto read = hevc::readPicture(input, picture); !read)
+        return tl::unexpected(std::move(read).error());
+    const bool scalingMatrix = picture.parameters.pic_fields.bits.scaling_list_enabled_flag;
     if (scalingMatrix && !device.has(HevcScalingMatrix::id))
         return fail(ErrorKind::Unsupported, "HEVC: the device cannot be given a scaling matrix");
     const bool sliceBased =
@@ -302,37 +302,37 @@ Result<Submission> build(const PictureInput& input, const References& references
     if (sliceBased && !device.has(HevcSliceParams::id))
         return fail(ErrorKind::Unsupported, "HEVC: the device wants single slices but cannot be told about them");
     const bool startCodes = device.menu(V4L2_CID_STATELESS_HEVC_START_CODE) == V4L2_STATELESS_HEVC_START_CODE_ANNEX_B;
-    const auto dpb = hevc::buildDpb(*picture, input.target, references, foundBy(device), input.memory);
+    const auto dpb = hevc::buildDpb(picture, input.target, references, foundBy(device), input.memory);
     if (!dpb)
         return tl::unexpected(dpb.error());
 
     auto state = stateOf<HevcState>(before);
-    state.maxTemporalId = std::max(state.maxTemporalId, static_cast<uint8_t>(picture->header().temporalIdPlus1 - 1));
+    state.maxTemporalId = std::max(state.maxTemporalId, static_cast<uint8_t>(picture.header().temporalIdPlus1 - 1));
 
-    const v4l2_ctrl_hevc_sps sps = fillSps(picture->parameters, state);
+    const v4l2_ctrl_hevc_sps sps = fillSps(picture.parameters, state);
     if (!sameSequence(sps, state.sps))
         state.spsSets = {};
     state.sps = sps;
     ControlBatch pictureControls(input.memory);
     pictureControls.add<HevcSps>(sps);
-    pictureControls.add<HevcPps>(fillPps(*picture));
+    pictureControls.add<HevcPps>(fillPps(picture));
     if (scalingMatrix)
         pictureControls.add<HevcScalingMatrix>(fillScalingMatrix(input));
-    pictureControls.add<HevcDecodeParams>(fillDecodeParams(*picture, *dpb));
-    if (auto added = addSpsSets(*picture, device, state.spsSets, pictureControls); !added)
+    pictureControls.add<HevcDecodeParams>(fillDecodeParams(picture, *dpb));
+    if (auto added = addSpsSets(picture, device, state.spsSets, pictureControls); !added)
         return tl::unexpected(added.error());
 
     Submission submission(input.memory);
-    submission.codedWidth = picture->parameters.pic_width_in_luma_samples;
-    submission.codedHeight = picture->parameters.pic_height_in_luma_samples;
-    submission.bitDepth = static_cast<uint8_t>(picture->parameters.bit_depth_luma_minus8 + 8);
-    submission.damaged = !hevc::findPrediction(*picture, *dpb, submission.predictedFrom) || picture->incomplete;
-    submission.damageLasts = damageLasts(picture->parameters);
-    const std::span slices(picture->slices);
+    submission.codedWidth = picture.parameters.pic_width_in_luma_samples;
+    submission.codedHeight = picture.parameters.pic_height_in_luma_samples;
+    submission.bitDepth = static_cast<uint8_t>(picture.parameters.bit_depth_luma_minus8 + 8);
+    submission.damaged = !hevc::findPrediction(picture, *dpb, submission.predictedFrom) || picture.incomplete;
+    submission.damageLasts = damageLasts(picture.parameters);
+    const std::span slices(picture.slices);
     const size_t perJob = sliceBased ? 1 : slices.size();
     addJobs(submission, std::move(pictureControls), slices.size() / perJob);
     for (size_t i = 0; i < submission.jobs.size(); ++i)
-        if (auto added = addSlices(*picture, slices.subspan(i * perJob, perJob), startCodes, *dpb, device,
+        if (auto added = addSlices(picture, slices.subspan(i * perJob, perJob), startCodes, *dpb, device,
                                    submission.jobs[i], input.memory);
             !added)
             return tl::unexpected(added.error());

@@ -243,7 +243,8 @@ Result<void> checkSlice(const Picture& picture, const ParsedSlice& slice) {
 // Fills in the header.
 Result<void> parseHeader(const Picture& picture, const HevcSliceContext& context, const HevcSliceHeader* independent,
                          ParsedSlice& slice) {
-    auto header = bitstream::parseHevcSliceHeader(slice.data, context, independent);
+    auto header =
+        bitstream::parseHevcSliceHeader(slice.data, context, independent, picture.slices.get_allocator().resource());
     if (!header)
         return tl::unexpected(std::move(header).error());
     slice.header = std::move(*header);
@@ -271,7 +272,7 @@ Result<void> readSlices(const PictureInput& input, Picture& picture) {
         if (!picture.slices.empty() && picture.slices.back().header.segmentAddress == sent(slice).slice_segment_address)
             continue;
         // Parsed where it stays: it is large.
-        ParsedSlice& parsed = picture.slices.emplace_back(slice);
+        ParsedSlice& parsed = picture.slices.emplace_back(slice, input.memory);
         const auto read = parseHeader(picture, context, independent, parsed);
         if (!parsed.parameters.LongSliceFlags.fields.dependent_slice_segment_flag)
             independent = read ? &parsed.header : nullptr;
@@ -310,24 +311,19 @@ uint8_t picStruct(const VAPictureHEVC& picture) {
                                                         : V4L2_HEVC_SEI_PIC_STRUCT_TOP_FIELD;
 }
 
-ParsedSlice::ParsedSlice(const Slice& slice)
-    : parameters(readParameters<VASliceParameterBufferHEVC>(slice.parameters)), data(withoutTrailingZeros(slice.data)) {
-}
+ParsedSlice::ParsedSlice(const Slice& slice, std::pmr::memory_resource* memory)
+    : parameters(readParameters<VASliceParameterBufferHEVC>(slice.parameters)), header(memory),
+      data(withoutTrailingZeros(slice.data)) {}
 
-Result<Picture> readPicture(const PictureInput& input) {
+Result<void> readPicture(const PictureInput& input, Picture& picture) {
     if (input.picture.size() < sizeof(VAPictureParameterBufferHEVC))
         return fail(ErrorKind::InvalidParameter, "HEVC: no picture parameters, or too short ones");
-    Picture picture{.parameters = readParameters<VAPictureParameterBufferHEVC>(input.picture),
-                    .tiles = {.columns = std::pmr::vector<uint16_t>(input.memory),
-                              .rows = std::pmr::vector<uint16_t>(input.memory)},
-                    .slices = std::pmr::vector<ParsedSlice>(input.memory)};
+    picture.parameters = readParameters<VAPictureParameterBufferHEVC>(input.picture);
     if (auto checked = checkPicture(input, picture.parameters); !checked)
         return tl::unexpected(checked.error());
     if (auto read = readTiles(picture.parameters, picture.tiles); !read)
         return tl::unexpected(read.error());
-    if (auto read = readSlices(input, picture); !read)
-        return tl::unexpected(read.error());
-    return picture;
+    return readSlices(input, picture);
 }
 
 } // namespace v4l2_request::codec::hevc

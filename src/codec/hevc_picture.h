@@ -26,13 +26,17 @@ struct Tiles {
 };
 
 struct ParsedSlice {
-    explicit ParsedSlice(const Slice& slice);
+    ParsedSlice(const Slice& slice, std::pmr::memory_resource* memory);
     VASliceParameterBufferHEVC parameters;
     bitstream::HevcSliceHeader header;
     Bytes data;
 };
 
 struct Picture {
+    explicit Picture(std::pmr::memory_resource* memory)
+        : tiles{.columns = std::pmr::vector<uint16_t>(memory), .rows = std::pmr::vector<uint16_t>(memory)},
+          slices(memory) {}
+
     VAPictureParameterBufferHEVC parameters;
     Tiles tiles;
     std::pmr::vector<ParsedSlice> slices; // slice segments, in decoding order; at least one
@@ -42,10 +46,10 @@ struct Picture {
     bool intra() const; // no slice predicts from another picture
 };
 
-// Reads and checks everything but the references. What VA-API or the Main profiles cannot carry is Unsupported. A slice
-// segment whose header makes no sense is left out, as one that never arrived: the picture is refused only if none is
-// left.
-Result<Picture> readPicture(const PictureInput& input);
+// Reads and checks everything but the references, to where it stays. What VA-API or the Main profiles cannot carry is
+// Unsupported. A slice segment whose header makes no sense is left out, as one that never arrived: the picture is
+// refused only if none is left.
+Result<void> readPicture(const PictureInput& input, Picture& picture);
 
 // The kinds of references that this picture itself may be predicted from.
 inline constexpr uint32_t currentFlags =

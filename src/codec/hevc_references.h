@@ -15,11 +15,16 @@ inline constexpr uint8_t noPicture = 0xff;
 // Indices are into `entries`.
 struct Dpb {
     explicit Dpb(std::pmr::memory_resource* memory)
-        : entries(memory), stCurrBefore(memory), stCurrAfter(memory), ltCurr(memory) {}
+        : entries(memory), stCurrBefore(memory), stCurrAfter(memory), ltCurr(memory) {
+        entries.reserve(most);
+        stCurrBefore.reserve(most);
+        stCurrAfter.reserve(most);
+    }
+    static constexpr size_t most = 15;
 
-    std::pmr::vector<v4l2_hevc_dpb_entry> entries; // at most 15
-    std::array<uint8_t, 15> indexOf{};             // of each of VA-API's ReferenceFrames
-    std::array<bool, 15> missing{};                // of these: another picture stands in
+    std::pmr::vector<v4l2_hevc_dpb_entry> entries; // `most` at most
+    std::array<uint8_t, most> indexOf{};           // of each of VA-API's ReferenceFrames
+    std::array<bool, most> missing{};              // of these: another picture stands in
     std::pmr::vector<uint8_t> stCurrBefore;        // 8.3.2: closest first
     std::pmr::vector<uint8_t> stCurrAfter;         // closest first
     std::pmr::vector<uint8_t> ltCurr;              // in the order of the slice header

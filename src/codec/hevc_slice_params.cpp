@@ -12,7 +12,9 @@ namespace {
 using bitstream::HevcSliceHeader;
 
 v4l2_hevc_pred_weight_table fillPredWeights(const HevcSliceHeader& header) {
-    const auto& [l0, l1] = header.weights.lists;
+    if (!header.weights)
+        return {};
+    const auto& [l0, l1] = header.weights->lists;
     v4l2_hevc_pred_weight_table table{};
     std::ranges::copy(l0.deltaLumaWeight, table.delta_luma_weight_l0);
     std::ranges::copy(l0.lumaOffset, table.luma_offset_l0);
@@ -24,8 +26,8 @@ v4l2_hevc_pred_weight_table fillPredWeights(const HevcSliceHeader& header) {
         std::ranges::copy(l1.deltaChromaWeight[i], table.delta_chroma_weight_l1[i]);
         std::ranges::copy(l1.chromaOffset[i], table.chroma_offset_l1[i]);
     }
-    table.luma_log2_weight_denom = header.weights.lumaLog2Denom;
-    table.delta_chroma_log2_weight_denom = header.weights.deltaChromaLog2Denom;
+    table.luma_log2_weight_denom = header.weights->lumaLog2Denom;
+    table.delta_chroma_log2_weight_denom = header.weights->deltaChromaLog2Denom;
     return table;
 }
 

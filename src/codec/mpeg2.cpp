@@ -357,7 +357,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     // What follows is another sequence.
     if (slices->endsSequence)
         state = {.openField = state.openField, .openParity = state.openParity};
-    keepState(after, state);
+    keepState(after, std::move(state));
     return submission;
 }
 

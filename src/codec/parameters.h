@@ -31,7 +31,7 @@ State stateOf(const std::any& kept) {
 
 // Once nothing can fail any more: a picture that is refused leaves all as it was.
 template <typename State>
-void keepState(std::any& kept, State state) {
+void keepState(std::any& kept, State&& state) {
     if (auto* before = std::any_cast<State>(&kept))
         *before = std::move(state);
     else

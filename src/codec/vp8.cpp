@@ -316,7 +316,7 @@ Result<Submission> build(const PictureInput& input, const References& references
         job.bitstream.append(frame->tagBytes);
     job.bitstream.append(frame->data);
 
-    keepState(after, state);
+    keepState(after, std::move(state));
     return submission;
 }
 

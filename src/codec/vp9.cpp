@@ -75,19 +75,18 @@ Result<void> readFrame(const PictureInput& input, Vp9HeaderState& state, Frame& 
     if (frame.picture.frame_width == 0 || frame.picture.frame_height == 0)
         return fail(ErrorKind::InvalidParameter, "VP9: the frame has no size");
 
-    auto header =
+    auto parsed =
         bitstream::parseVp9UncompressedHeader(frame.data, frame.picture.frame_width, frame.picture.frame_height, state);
-    if (!header)
-        return tl::unexpected(damagedPicture(header.error()));
-    frame.header = *header;
-    if (frame.data.size() - header->size < header->compressedHeaderSize)
+    if (!parsed)
+        return tl::unexpected(damagedPicture(parsed.error()));
+    const Vp9UncompressedHeader& header = frame.header = *parsed;
+    if (frame.data.size() - header.size < header.compressedHeaderSize)
         return fail(ErrorKind::Decoding, "VP9: the compressed header is larger than the slice data");
-    const auto compressed =
-        bitstream::parseVp9CompressedHeader(frame.data.subspan(header->size, header->compressedHeaderSize), *header);
+    const auto compressed = bitstream::parseVp9CompressedHeader(
+        frame.data.subspan(header.size, header.compressedHeaderSize), header, frame.compressed);
     if (!compressed)
         return tl::unexpected(damagedPicture(compressed.error()));
-    frame.compressed = *compressed;
-    return checkTiles(*header, frame.data.subspan(header->size + header->compressedHeaderSize));
+    return checkTiles(header, frame.data.subspan(header.size + header.compressedHeaderSize));
 }
 
 v4l2_vp9_loop_filter fillLoopFilter(const Vp9UncompressedHeader& header) {
@@ -299,12 +298,12 @@ Result<Submission> build(const PictureInput& input, const References& references
     job.controls.add<Vp9FrameControl>(control);
     // Devices that read the compressed header themselves do not have this control.
     if (device.has(Vp9CompressedHdrControl::id))
-        job.controls.add<Vp9CompressedHdrControl>(fillCompressedHeader(frame.compressed));
+        job.controls.add<Vp9CompressedHdrControl>([&] { return fillCompressedHeader(frame.compressed); });
     job.bitstream.append(frame.data);
 
     state.width = frame.header.width;
     state.height = frame.header.height;
-    keepState(after, state);
+    keepState(after, std::move(state));
     return submission;
 }
 

@@ -112,11 +112,7 @@ Status unmapBuffer(Driver& driver, VABufferID id) {
 
 // A buffer that was rendered stays alive inside its picture.
 Status destroyBuffer(Driver& driver, VABufferID id) {
-    auto buffer = driver.buffers.remove(id);
-    if (!buffer)
-        return noBuffer(id);
-    driver.spareBuffers.give(std::move(buffer));
-    return {};
+    return driver.buffers.remove(id) ? Status() : noBuffer(id);
 }
 
 Status bufferInfo(Driver& driver, VABufferID id, VABufferType* type, unsigned* size, unsigned* elements) {

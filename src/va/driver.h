@@ -23,7 +23,6 @@
 #include "va/object_table.h"
 #include "va/spare_buffers.h"
 #include "va/status.h"
-#include "va/storage.h"
 
 namespace v4l2_request::va {
 
@@ -34,27 +33,9 @@ struct Config {
     const decode::Decoder& decoder; // of the Driver
 };
 
-// What a client handed over in vaCreateBuffer, or the memory of an image.
-struct Buffer {
-    VABufferType type;
-    uint32_t elementSize; // bytes
-    uint32_t elements;
-    Storage data; // empty for a derived image
-
-    // A derived image: the surface's own memory, in view while mapped.
-    std::shared_ptr<decode::Surface> surface;
-    Mutex mutex;
-    std::optional<decode::FrameMemory::View> view;
-    unsigned maps = 0;
-    os::UniqueFd handle; // while a client has acquired it
-    unsigned handles = 0;
-
-    codec::Bytes bytes() const { return {data.data(), size_t{elementSize} * elements}; }
-};
-
 struct Image {
     VAImage description;
-    std::shared_ptr<Buffer> buffer;
+    BufferRef buffer;
 };
 
 // What a client sent since vaBeginPicture.
@@ -62,7 +43,7 @@ struct Picture {
     Arena memory;
     std::shared_ptr<decode::Surface> target; // null: none was begun
     codec::PictureInput input;
-    std::vector<std::shared_ptr<Buffer>> buffers; // keeps alive what input points at
+    std::vector<BufferRef> buffers; // keeps alive what input points at
     // Slice parameters and slice data come in buffers of their own, in any order.
     struct SliceParameters {
         codec::Bytes bytes;
@@ -145,12 +126,12 @@ struct Driver {
     std::vector<decode::Decoder> decoders; // fixed after initialisation
     std::string vendor;
 
+    SpareBuffers spareBuffers; // before all that have buffers
     ObjectTable<Config, 1> configs;
     ObjectTable<Context, 2> contexts;
     ObjectTable<decode::Surface, 4> surfaces;
-    ObjectTable<Buffer, 8> buffers;
+    ObjectTable<Buffer, 8, BufferRef> buffers;
     ObjectTable<Image, 16> images;
-    SpareBuffers spareBuffers;
 
 private:
     std::atomic<const decode::Decoder*> firstUsed_ = nullptr, lastUsed_ = nullptr; // among the decoders

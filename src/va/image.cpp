@@ -33,7 +33,7 @@ VAImage describe(const Layout& layout, uint32_t width, uint32_t height) {
 }
 
 // Registers the image and its buffer, and tells the client.
-void publish(Driver& driver, VAImage description, std::shared_ptr<Buffer> buffer, VAImage& answer) {
+void publish(Driver& driver, VAImage description, BufferRef buffer, VAImage& answer) {
     buffer->type = VAImageBufferType;
     buffer->elementSize = description.data_size;
     buffer->elements = 1;
@@ -99,7 +99,7 @@ Status deriveImage(Driver& driver, VASurfaceID surfaceId, VAImage* image) {
     if (!memory)
         return memory.error();
     const Layout& layout = (*memory)->layout();
-    auto buffer = std::make_shared<Buffer>();
+    auto buffer = driver.spareBuffers.make();
     buffer->surface = surface;
     // The stream that was first decoded into it may be smaller than what the client asked for.
     publish(driver,
@@ -112,9 +112,7 @@ Status destroyImage(Driver& driver, VAImageID id) {
     const auto image = driver.images.remove(id);
     if (!image)
         return noImage(id);
-    auto buffer = driver.buffers.remove(image->description.buf);
-    image->buffer.reset();
-    driver.spareBuffers.give(std::move(buffer));
+    driver.buffers.remove(image->description.buf);
     return {};
 }
 

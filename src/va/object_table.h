@@ -20,54 +20,56 @@ namespace v4l2_request::va {
 //
 // A number's slot is the number modulo the size of the table. A new object takes the next number whose slot is free;
 // so a lookup is one comparison, and nothing is allocated for each object.
-template <typename T, uint8_t Range>
+template <typename T, uint8_t Range, typename Pointer = std::shared_ptr<T>>
 class ObjectTable {
 public:
-    VAGenericID add(std::shared_ptr<T> object) {
+    VAGenericID add(Pointer object) {
         const std::lock_guard lock(mutex_);
-        if (2 * (count_ + 1) > slots_.size())
+        if (2 * count_ > mask_)
             grow();
         do
-            last_ = last_ % maxNumber + 1;
+            last_ = last_ == maxNumber ? 1 : last_ + 1;
         while (slot(last_).object);
-        slot(last_) = {base + last_, std::move(object)};
+        Slot& free = slot(last_);
+        free.id = base + last_;
+        std::swap(free.object, object);
         count_++;
-        return base + last_;
+        return free.id;
     }
     // Null if there is no such object.
-    std::shared_ptr<T> find(VAGenericID id) const {
+    Pointer find(VAGenericID id) const {
         const std::lock_guard lock(mutex_);
-        const Slot& found = slot(id - base);
+        const Slot& found = slot(id);
         return found.id == id ? found.object : nullptr;
     }
     bool contains(VAGenericID id) const {
         const std::lock_guard lock(mutex_);
-        const Slot& found = slot(id - base);
+        const Slot& found = slot(id);
         return found.id == id && found.object;
     }
     // Takes the object out; null if there is none.
-    std::shared_ptr<T> remove(VAGenericID id) {
+    Pointer remove(VAGenericID id) {
         const std::lock_guard lock(mutex_);
-        Slot& found = slot(id - base);
+        Slot& found = slot(id);
         if (found.id != id || !found.object)
             return nullptr;
         count_--;
-        return std::move(found.object);
+        return std::exchange(found.object, nullptr);
     }
-    std::vector<std::shared_ptr<T>> all() const {
+    std::vector<Pointer> all() const {
         const std::lock_guard lock(mutex_);
-        std::vector<std::shared_ptr<T>> all;
+        std::vector<Pointer> all;
         for (const Slot& used : slots_)
             if (used.object)
                 all.push_back(used.object);
         return all;
     }
-    std::vector<std::shared_ptr<T>> removeAll() {
+    std::vector<Pointer> removeAll() {
         const std::lock_guard lock(mutex_);
-        std::vector<std::shared_ptr<T>> all;
+        std::vector<Pointer> all;
         for (Slot& used : slots_)
             if (used.object)
-                all.push_back(std::move(used.object));
+                all.push_back(std::exchange(used.object, nullptr));
         count_ = 0;
         return all;
     }
@@ -75,13 +77,14 @@ public:
 private:
     struct Slot {
         VAGenericID id = 0;
-        std::shared_ptr<T> object;
+        Pointer object;
     };
     static constexpr uint32_t base = uint32_t{Range} << 24;
     static constexpr uint32_t maxNumber = (1u << 24) - 1;
 
-    Slot& slot(uint32_t number) { return slots_[number & (slots_.size() - 1)]; }
-    const Slot& slot(uint32_t number) const { return slots_[number & (slots_.size() - 1)]; }
+    // The base is a multiple of every size, so an id has the slot of its number.
+    Slot& slot(uint32_t number) { return slots_[number & mask_]; }
+    const Slot& slot(uint32_t number) const { return slots_[number & mask_]; }
 
     // Numbers whose slots differed in the smaller table differ in the larger one, too.
     void grow() {
@@ -89,13 +92,16 @@ private:
             throw std::bad_alloc();
         std::vector<Slot> old(2 * slots_.size());
         old.swap(slots_);
+        mask_ = static_cast<uint32_t>(slots_.size() - 1);
         for (Slot& moved : old)
             if (moved.object)
                 slot(moved.id) = std::move(moved);
     }
 
+    static constexpr uint32_t smallest = 16; // a power of two, as all sizes are
     mutable Mutex mutex_;
-    std::vector<Slot> slots_ = std::vector<Slot>(16); // a power of two
+    std::vector<Slot> slots_ = std::vector<Slot>(smallest);
+    uint32_t mask_ = smallest - 1; // size of the slots, less 1
     size_t count_ = 0;
     uint32_t last_ = 0;
 };

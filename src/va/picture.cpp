@@ -102,7 +102,6 @@ void Picture::clear() {
     memory.clear();
     input = {};
     input.slices = std::move(slices);
-    input.memory = &memory;
     buffers.clear();
     sliceParameters.clear();
     sliceData.clear();
@@ -122,8 +121,10 @@ Status beginPicture(Driver& driver, VAContextID contextId, VASurfaceID target) {
         return {VA_STATUS_ERROR_HW_BUSY, "another thread is submitting a picture of this context"};
     // A picture that was begun and never ended is forgotten: its client has given it up.
     Picture& picture = context->picture;
-    picture.clear();
+    if (picture.target)
+        picture.clear();
     picture.target = std::move(surface);
+    picture.input.memory = &picture.memory;
     picture.input.profile = context->config->profile;
     picture.input.target = target;
     picture.input.width = context->width;
@@ -216,12 +217,9 @@ Status endPicture(Driver& driver, VAContextID contextId) {
     Submitting submitting(*context);
     if (!submitting.begun())
         return {VA_STATUS_ERROR_OPERATION_FAILED, "vaEndPicture without vaBeginPicture"};
-    Picture& picture = context->picture;
-    auto status = submit(driver, *context, picture);
+    auto status = submit(driver, *context, context->picture);
     if (status.ok())
         submitting.submitted();
-    for (auto& buffer : picture.buffers)
-        driver.spareBuffers.give(std::move(buffer));
     return status;
 }
 

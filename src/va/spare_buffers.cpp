@@ -3,8 +3,7 @@
 
 #include <algorithm>
 #include <bit>
-
-#include "va/driver.h"
+#include <mutex>
 
 namespace v4l2_request::va {
 
@@ -12,48 +11,67 @@ namespace {
 
 constexpr size_t mostBuffers = 256, mostBytes = size_t{64} << 20; // of a few pictures
 
-size_t shelfOf(size_t size) {
+constexpr size_t shelfOf(size_t size) {
     constexpr size_t smallest = 256;
     return static_cast<size_t>(std::bit_width(std::max(size, smallest) - 1));
 }
 
 } // namespace
 
-std::shared_ptr<Buffer> SpareBuffers::take(size_t size) {
-    const bool kept = size <= mostBytes;
-    std::shared_ptr<Buffer> buffer;
-    if (kept) {
-        static_assert(mostBytes == size_t{1} << (std::tuple_size_v<Shelves> - 1));
-        const std::lock_guard lock(mutex_);
-        if (auto& shelf = shelves_[shelfOf(size)]; !shelf.empty()) {
-            buffer = std::move(shelf.back()); // the newest: it is cached
-            shelf.pop_back();
-            count_--;
-            bytes_ -= buffer->data.capacity();
-        }
-    }
-    if (!buffer) {
-        buffer = std::make_shared<Buffer>();
-        buffer->data.reserve(kept ? size_t{1} << shelfOf(size) : size);
-    }
-    buffer->data.resize(size);
-    return buffer;
+SpareBuffers::~SpareBuffers() {
+    clear(shelves_);
 }
 
-void SpareBuffers::give(std::shared_ptr<Buffer> buffer) {
-    if (!buffer || buffer.use_count() > 1 || buffer->surface)
-        return;
-    const size_t capacity = buffer->data.capacity();
-    if (capacity == 0 || capacity > mostBytes)
-        return;
-    std::unique_ptr<Shelves> tooMuch; // ends outside the lock
-    const std::lock_guard lock(mutex_);
-    if (count_ >= mostBuffers || bytes_ + capacity > mostBytes) { // others than those that are in use now
-        tooMuch = std::make_unique<Shelves>();
-        tooMuch->swap(shelves_);
-        count_ = bytes_ = 0;
+void SpareBuffers::clear(const Shelves& shelves) {
+    for (Buffer* first : shelves)
+        while (first)
+            delete std::exchange(first, first->next);
+}
+
+BufferRef SpareBuffers::make() {
+    return BufferRef(*new Buffer(*this));
+}
+
+BufferRef SpareBuffers::take(size_t size) {
+    static_assert(shelfOf(mostBytes) < std::tuple_size_v<Shelves>);
+    const bool kept = size <= mostBytes;
+    const size_t shelf = shelfOf(size);
+    if (kept) {
+        const std::lock_guard lock(mutex_);
+        if (Buffer* const spare = shelves_[shelf]) {
+            shelves_[shelf] = spare->next;
+            count_--;
+            bytes_ -= spare->data.capacity();
+            spare->data.resize(size);
+            return BufferRef(*spare);
+        }
     }
-    shelves_[shelfOf(capacity)].push_back(std::move(buffer));
+    BufferRef made = make();
+    made->data.reserve(kept ? size_t{1} << shelf : size);
+    made->data.resize(size);
+    return made;
+}
+
+void BufferRef::goHome() const noexcept {
+    buffer_->home.give(*buffer_);
+}
+
+void SpareBuffers::give(Buffer& buffer) noexcept {
+    const size_t capacity = buffer.data.capacity();
+    if (capacity == 0 || capacity > mostBytes) {
+        delete &buffer;
+        return;
+    }
+    std::unique_lock lock(mutex_);
+    if (count_ >= mostBuffers || bytes_ + capacity > mostBytes) {
+        // Others than those that are in use now. They end outside the lock.
+        const Shelves tooMuch = std::exchange(shelves_, {});
+        count_ = bytes_ = 0;
+        lock.unlock();
+        clear(tooMuch);
+        lock.lock();
+    }
+    buffer.next = std::exchange(shelves_[shelfOf(capacity)], &buffer);
     count_++;
     bytes_ += capacity;
 }

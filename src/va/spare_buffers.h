@@ -2,31 +2,38 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
-#include <memory>
-#include <vector>
+#include <cstddef>
 
 #include "util/mutex.h"
+#include "va/buffer.h"
 
 namespace v4l2_request::va {
 
-struct Buffer;
-
-// Buffers that nobody has any more, for the next ones: clients make and destroy some for every picture, and memory that
-// comes fresh from the kernel costs more than the copy of a picture into it. Thread-safe.
+// Where buffers come from, and go when nobody has them any more, for the next ones: clients make and destroy some for
+// every picture, and memory that comes fresh from the kernel costs more than the copy of a picture into it. Outlives
+// its buffers. Thread-safe.
 class SpareBuffers {
 public:
+    SpareBuffers() = default;
+    ~SpareBuffers();
+    SpareBuffers(const SpareBuffers&) = delete;
+    SpareBuffers& operator=(const SpareBuffers&) = delete;
+
     // A buffer with room for so many bytes.
-    std::shared_ptr<Buffer> take(size_t size);
-    // Keeps the buffer, if nobody else has it.
-    void give(std::shared_ptr<Buffer> buffer);
+    BufferRef take(size_t size);
+    // A buffer without memory of its own.
+    BufferRef make();
 
 private:
-    // A shelf for each power of two: what is on one has all the same room.
-    using Shelves = std::array<std::vector<std::shared_ptr<Buffer>>, 27>;
+    friend BufferRef;
+    // A shelf for each power of two: what is on one has all the same room. The newest is in front.
+    using Shelves = std::array<Buffer*, 27>;
+
+    void give(Buffer& buffer) noexcept;
+    static void clear(const Shelves& shelves);
 
     Mutex mutex_;
-    Shelves shelves_;
+    Shelves shelves_{};
     size_t count_ = 0, bytes_ = 0; // that all of them have
 };
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -31,6 +32,30 @@ TEST(BoolDecoder, ReadsWhatAnEncoderWrote) {
         for (const Bool& expected : bools) {
             ASSERT_EQ(decoder.boolean(expected.probability), expected.value);
             ASSERT_EQ(decoder.position(), expected.position);
+        }
+        EXPECT_TRUE(decoder.ok());
+    }
+}
+
+// A run is what its bools are one by one, wherever it is cut.
+TEST(BoolDecoder, ReadsRunsOfFalses) {
+    constexpr unsigned probability = 252;
+    std::mt19937 random(11);
+    for (int round = 0; round < 200; ++round) {
+        test::BoolEncoder encoder;
+        for (int i = 0; i < 500; ++i)
+            encoder.boolean(probability, random() % 256 >= probability);
+        const auto bytes = encoder.finish();
+        BoolDecoder decoder(bytes), single(bytes);
+        for (size_t left = 500; left > 0;) {
+            const size_t most = std::min<size_t>(left, random() % 100);
+            const size_t falses = decoder.falses<probability>(most);
+            size_t expected = 0;
+            while (expected < most && !single.boolean(probability))
+                ++expected;
+            ASSERT_EQ(falses, expected);
+            ASSERT_EQ(decoder.position(), single.position());
+            left -= std::min(most, falses + 1);
         }
         EXPECT_TRUE(decoder.ok());
     }

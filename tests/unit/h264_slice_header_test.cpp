@@ -223,10 +223,10 @@ std::vector<Case> cases() {
                        .se(-8)
                        .se(0),
                    [](const H264SliceHeader& h) {
-                       const H264Weights& w = h.weights.lists[0];
-                       EXPECT_TRUE(h.weights.present);
-                       EXPECT_EQ(h.weights.lumaLog2Denom, 5);
-                       EXPECT_EQ(h.weights.chromaLog2Denom, 3);
+                       ASSERT_TRUE(h.weights);
+                       const H264Weights& w = h.weights->lists[0];
+                       EXPECT_EQ(h.weights->lumaLog2Denom, 5);
+                       EXPECT_EQ(h.weights->chromaLog2Denom, 3);
                        EXPECT_EQ(w.lumaWeight[0], -128);
                        EXPECT_EQ(w.lumaOffset[0], 127);
                        EXPECT_EQ(w.chromaWeight[0], (std::array<int16_t, 2>{8, 8})); // inferred: 2^3
@@ -253,16 +253,16 @@ std::vector<Case> cases() {
                        .se(4)
                        .se(0),
                    [](const H264SliceHeader& h) {
-                       EXPECT_EQ(h.weights.lists[0].lumaWeight[0], 128);
-                       EXPECT_EQ(h.weights.lists[1].lumaWeight[0], 3);
-                       EXPECT_EQ(h.weights.lists[1].lumaOffset[0], 4);
-                       EXPECT_EQ(h.weights.lists[1].chromaWeight[0], (std::array<int16_t, 2>{0, 0}));
+                       EXPECT_EQ(h.weights->lists[0].lumaWeight[0], 128);
+                       EXPECT_EQ(h.weights->lists[1].lumaWeight[0], 3);
+                       EXPECT_EQ(h.weights->lists[1].lumaOffset[0], 4);
+                       EXPECT_EQ(h.weights->lists[1].chromaWeight[0], (std::array<int16_t, 2>{0, 0}));
                    }});
     all.push_back({"B: implicit weights are not coded",
                    {.weightedPred = true, .weightedBipredIdc = 2},
                    nal(0, slice).ue(0).ue(1).ue(0).bits(0, 4).bits(0, 4).bits(0, 1).bits(0, 1).bits(0, 2).se(3),
                    [](const H264SliceHeader& h) {
-                       EXPECT_FALSE(h.weights.present);
+                       EXPECT_FALSE(h.weights);
                        EXPECT_EQ(h.sliceQpDelta, 3);
                    }});
     all.push_back({"every memory management control operation",
@@ -321,7 +321,6 @@ std::vector<Case> cases() {
                        EXPECT_EQ(h.frameNum, 0);
                        EXPECT_EQ(h.picOrderCntLsb, 8);
                        EXPECT_EQ(h.picOrderCntBitSize, 16u); // payload only
-                       EXPECT_EQ(h.rawBitSize, h.bitSize + 8);
                    }});
     return all;
 }
@@ -560,7 +559,7 @@ TEST(SliceHeaderOfStreams, AgreesWithAnotherParser) {
             {"slice_beta_offset_div2", header->sliceBetaOffsetDiv2},
             {"l0_active", header->numRefIdxActive[0]},
             {"l1_active", header->numRefIdxActive[1]},
-            {"weights", digest(header->weights)},
+            {"weights", header->weights ? digest(*header->weights) : 0},
             {"poc_bits", header->picOrderCntBitSize},
             {"marking_bits", header->decRefPicMarkingBitSize},
             {"header_bits", static_cast<long>(header->bitSize)},

@@ -263,9 +263,10 @@ std::vector<Case> cases() {
                        .ue(0)
                        .se(0),
                    [](const HevcSliceHeader& h) {
-                       EXPECT_EQ(h.weights.lumaLog2Denom, 5);
-                       EXPECT_EQ(h.weights.deltaChromaLog2Denom, 1);
-                       const HevcWeights& l0 = h.weights.lists[0];
+                       ASSERT_TRUE(h.weights);
+                       EXPECT_EQ(h.weights->lumaLog2Denom, 5);
+                       EXPECT_EQ(h.weights->deltaChromaLog2Denom, 1);
+                       const HevcWeights& l0 = h.weights->lists[0];
                        EXPECT_EQ(l0.deltaChromaWeight[0], (std::array<int8_t, 2>{10, -64}));
                        EXPECT_EQ(l0.chromaOffset[0], (std::array<int8_t, 2>{-25, 127}));
                        EXPECT_EQ(l0.deltaLumaWeight[0], 0);
@@ -314,13 +315,13 @@ std::vector<Case> cases() {
                    {.heightInCtbs = 4, .entropyCodingSyncEnabled = true},
                    first(typeI, idrWRadl).se(0).ue(3).ue(9).bits(0, 10).bits(1023, 10).bits(6, 10),
                    [](const HevcSliceHeader& h) {
-                       EXPECT_EQ(h.entryPointOffsets, (std::vector<uint32_t>{1, 1024, 7}));
+                       EXPECT_EQ(h.entryPointOffsets, (std::pmr::vector<uint32_t>{1, 1024, 7}));
                    }});
     all.push_back(
         {"entry points of tiles, 32 bits wide",
          {.widthInCtbs = 8, .heightInCtbs = 8, .tilesEnabled = true, .numTileColumns = 2, .numTileRows = 1},
          first(typeI, idrWRadl).se(0).ue(1).ue(31).bits(0xfffffffe, 32),
-         [](const HevcSliceHeader& h) { EXPECT_EQ(h.entryPointOffsets, (std::vector<uint32_t>{0xffffffff})); }});
+         [](const HevcSliceHeader& h) { EXPECT_EQ(h.entryPointOffsets, (std::pmr::vector<uint32_t>{0xffffffff})); }});
     all.push_back({"a header extension, with bytes that need emulation prevention",
                    {.sliceHeaderExtensionPresent = true},
                    first(typeI, idrWRadl).se(0).ue(6).bits(0, 32).bits(0x0102, 16),

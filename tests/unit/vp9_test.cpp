@@ -500,7 +500,9 @@ TEST(Vp9RealStream, HeadersEndWhereTilesBegin) {
         const auto header = bitstream::parseVp9UncompressedHeader(frame, 352, 288, state);
         ASSERT_TRUE(header) << header.error().message;
         const auto rest = std::span(frame).subspan(header->size);
-        const auto compressed = bitstream::parseVp9CompressedHeader(rest.first(header->compressedHeaderSize), *header);
+        bitstream::Vp9CompressedHeader updates;
+        const auto compressed =
+            bitstream::parseVp9CompressedHeader(rest.first(header->compressedHeaderSize), *header, updates);
         ASSERT_TRUE(compressed) << compressed.error().message;
         size_t at = header->compressedHeaderSize;
         const unsigned tiles = 1u << (header->tileColumnsLog2 + header->tileRowsLog2);
