@@ -40,7 +40,7 @@ private:
     void sliceType();
     void picOrderCnt();
     void numRefIdxActive();
-    void refPicListModification(unsigned list);
+    void refPicListModification();
     void predWeightTable();
     void predWeights(H264PredWeightTable& table, unsigned list);
     void decRefPicMarking();
@@ -131,7 +131,7 @@ void Parser::sliceHeader() {
     numRefIdxActive();
     for (unsigned list : {0u, 1u})
         if (hasList(list))
-            refPicListModification(list);
+            refPicListModification();
     if ((context_.weightedPred && is(H264SliceType::P)) || (context_.weightedBipredIdc == 1 && is(H264SliceType::B)))
         predWeightTable();
     if (header_.nalRefIdc != 0)
@@ -184,9 +184,8 @@ void Parser::numRefIdxActive() {
 }
 
 // 7.3.3.1
-void Parser::refPicListModification(unsigned list) {
-    header_.refPicListModified[list] = reader_.flag();
-    if (!header_.refPicListModified[list])
+void Parser::refPicListModification() {
+    if (!reader_.flag()) // ref_pic_list_modification_flag
         return;
     for (unsigned n = 0; n < maxListModifications && reader_.ok(); ++n) {
         const uint32_t idc = ueUpTo(3, "H.264: modification_of_pic_nums_idc is out of range");

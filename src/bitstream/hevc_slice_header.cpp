@@ -144,7 +144,7 @@ void Parser::sliceHeader() {
     reader_.bits(context_.numExtraSliceHeaderBits); // slice_reserved_flag
     header_.type = static_cast<HevcSliceType>(ueUpTo(2, "HEVC: slice_type is out of range"));
     if (context_.outputFlagPresent)
-        header_.picOutput = reader_.flag();
+        reader_.flag(); // pic_output_flag
     if (context_.separateColourPlane)
         header_.colourPlaneId = static_cast<uint8_t>(reader_.bits(2));
     if (!header_.idr())

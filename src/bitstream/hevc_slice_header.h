@@ -18,7 +18,6 @@ enum class HevcNalType : uint8_t {
     TrailN = 0,
     RaslR = 9,
     BlaWLp = 16,
-    BlaNLp = 18,
     IdrWRadl = 19,
     IdrNLp = 20,
     Cra = 21,
@@ -128,7 +127,6 @@ struct HevcSliceHeader {
     uint32_t segmentAddress = 0;
 
     HevcSliceType type = HevcSliceType::I;
-    bool picOutput = true;
     uint8_t colourPlaneId = 0;
     uint16_t picOrderCntLsb = 0;
     uint8_t shortTermRefPicSetIdx = 0;
@@ -164,9 +162,6 @@ struct HevcSliceHeader {
     }
     bool irap() const {
         return nalUnitType >= uint8_t(HevcNalType::BlaWLp) && nalUnitType <= uint8_t(HevcNalType::RsvIrapVcl23);
-    }
-    bool bla() const {
-        return nalUnitType >= uint8_t(HevcNalType::BlaWLp) && nalUnitType <= uint8_t(HevcNalType::BlaNLp);
     }
 };
 

@@ -120,7 +120,6 @@ void Parser::keyFrame() {
     colorConfig();
     frameSize();
     renderSize();
-    header_.refreshFrameFlags = 0xff;
 }
 
 // In profile 0 the colour configuration is not coded: 8 bits, 4:2:0. The colour range is no part of that and stays.
@@ -128,13 +127,13 @@ void Parser::intraOnlyFrame() {
     sync();
     if (header_.profile > 0)
         colorConfig();
-    header_.refreshFrameFlags = byte(8);
+    byte(8); // refresh_frame_flags
     frameSize();
     renderSize();
 }
 
 void Parser::interFrame() {
-    header_.refreshFrameFlags = byte(8);
+    byte(8); // refresh_frame_flags
     for (unsigned i = 0; i < 3; ++i) {
         header_.referenceIndex[i] = byte(3);
         header_.referenceSignBias[i] = reader_.flag();

@@ -49,7 +49,6 @@ struct Vp9UncompressedHeader {
     bool intraOnly = false;
     uint8_t resetFrameContext = 0;
     bool fullColorRange = false;
-    uint8_t refreshFrameFlags = 0;
     std::array<uint8_t, 3> referenceIndex{}; // last, golden, altref: ref_frame_idx
     std::array<bool, 3> referenceSignBias{}; // in the same order
     bool sizeFromReference = false;          // found_ref: width and height are the caller's

@@ -227,7 +227,4 @@ struct Codec {
 // Every codec of this driver.
 std::span<const Codec* const> registry();
 
-// The codec that decodes a profile; nullptr if none does.
-const Codec* findCodec(VAProfile profile);
-
 } // namespace v4l2_request::codec

@@ -20,12 +20,4 @@ std::span<const Codec* const> registry() {
     return rows;
 }
 
-const Codec* findCodec(VAProfile profile) {
-    for (const Codec* codec : registry())
-        for (const Profile& row : codec->profiles)
-            if (row.va == profile)
-                return codec;
-    return nullptr;
-}
-
 } // namespace v4l2_request::codec

@@ -74,7 +74,7 @@ struct Offer {
 // an older decoder, of 1080p at most, has H.264 as well.
 std::optional<Offer> findOffer(std::span<const Decoder> decoders, VAProfile profile);
 
-// A number of pixels as streams code it: in units of 16 at most, if not in larger ones.
+// A width or height in pixels, rounded up to whole blocks of 16, as most streams code it.
 constexpr uint32_t wholeUnits(uint32_t pixels) {
     return (pixels + 15) / 16 * 16;
 }

@@ -9,7 +9,7 @@
 
 namespace v4l2_request {
 
-// What kind of failure it is: decides the VAStatus (va/status.cpp) and whether a retry can help.
+// What kind of failure it is: decides the VAStatus (va/status.h) and whether a retry can help.
 enum class ErrorKind {
     InvalidParameter, // the client's data contradicts itself or va.h
     Unsupported,      // valid, but neither VA-API nor this device can carry it

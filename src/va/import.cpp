@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <sys/stat.h>
+
 namespace v4l2_request::va {
 
 namespace {
@@ -36,14 +38,27 @@ bool isLayerFormat(uint32_t drm, const PixelFormat& format, unsigned firstPlane,
     return planes == 1 && (drm == expected || (expected == DRM_FORMAT_GR88 && drm == DRM_FORMAT_RG88));
 }
 
+// Whether two descriptors are of one dma-buf.
+bool isSameMemory(int a, int b) {
+    struct stat one {
+    }, other{};
+    return a == b || (::fstat(a, &one) == 0 && ::fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+                      one.st_ino == other.st_ino);
+}
+
+// Some clients list the dma-buf of a picture once for each plane.
 DescriptionOr describe(const VADRMPRIMESurfaceDescriptor& prime, const PixelFormat& format) {
     if (prime.fourcc != format.va)
         return notSupported("memory of format " + fourccName(prime.fourcc) + " for a surface of " + format.name);
-    if (prime.num_objects != 1)
+    if (prime.num_objects < 1 || prime.num_objects > std::size(prime.objects))
         return notSupported(strprintf("a picture in %u objects", prime.num_objects));
-    if (prime.objects[0].drm_format_modifier != format.modifier)
-        return notSupported(strprintf("memory with modifier %#llx",
-                                      static_cast<unsigned long long>(prime.objects[0].drm_format_modifier)));
+    for (const auto& object : std::span(prime.objects, prime.num_objects)) {
+        if (!isSameMemory(object.fd, prime.objects[0].fd))
+            return notSupported(strprintf("a picture in %u pieces of memory", prime.num_objects));
+        if (object.drm_format_modifier != format.modifier)
+            return notSupported(
+                strprintf("memory with modifier %#llx", static_cast<unsigned long long>(object.drm_format_modifier)));
+    }
     if (prime.num_layers < 1 || prime.num_layers > std::size(prime.layers))
         return invalid(strprintf("%u layers", prime.num_layers));
     Description description{
@@ -54,8 +69,8 @@ DescriptionOr describe(const VADRMPRIMESurfaceDescriptor& prime, const PixelForm
             return invalid(strprintf("a layer of format %s with %u planes", fourccName(layer.drm_format).c_str(),
                                      layer.num_planes));
         for (unsigned i = 0; i < layer.num_planes; i++) {
-            if (layer.object_index[i] != 0)
-                return invalid(strprintf("a plane in object %u of one", layer.object_index[i]));
+            if (layer.object_index[i] >= prime.num_objects)
+                return invalid(strprintf("a plane in object %u of %u", layer.object_index[i], prime.num_objects));
             description.offsets[description.planeCount] = layer.offset[i];
             description.pitches[description.planeCount++] = layer.pitch[i];
         }

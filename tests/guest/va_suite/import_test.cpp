@@ -145,6 +145,21 @@ TEST_P(Imports, AsOneLayer) {
     expectDecodedInto(imports);
 }
 
+TEST_P(Imports, ListedOnceForEachPlane) {
+    auto imports = makeImports(DmaBuf::Source::Heap, nativeLayout());
+    std::vector<int> again;
+    for (Import& import : imports) {
+        again.push_back(::dup(import.prime.objects[0].fd));
+        import.prime.num_objects = 2;
+        import.prime.objects[1] = import.prime.objects[0];
+        import.prime.objects[1].fd = again.back();
+        import.prime.layers[1].object_index[0] = 1;
+    }
+    expectDecodedInto(imports);
+    for (const int fd : again)
+        ::close(fd);
+}
+
 TEST_P(Imports, KeepTheirMemoryWhenTheClientLetsGo) {
     std::vector<VASurfaceID> surfaces;
     {
@@ -235,6 +250,12 @@ TEST_P(Imports, ThatCannotBe) {
            [](auto& prime) { prime.objects[0].drm_format_modifier = DRM_FORMAT_MOD_INVALID; });
     for (const uint32_t objects : {0u, 2u, UINT32_MAX})
         refuse("objects", unsupported, [&](auto& prime) { prime.num_objects = objects; });
+    const Import other(DmaBuf::Source::Udmabuf, nativeLayout());
+    refuse("another dma-buf for chroma", unsupported, [&](auto& prime) {
+        prime.num_objects = 2;
+        prime.objects[1] = other.prime.objects[0];
+        prime.layers[1].object_index[0] = 1;
+    });
     for (const uint32_t layers : {0u, 1u, 3u, 5u, UINT32_MAX})
         refuse("layers", contradicts, [&](auto& prime) { prime.num_layers = layers; });
     for (const uint32_t planes : {0u, 2u, 3u, 5u, UINT32_MAX})

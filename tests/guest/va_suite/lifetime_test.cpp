@@ -136,6 +136,8 @@ TEST_P(Lifetime, ContextDestroyedUnderAnotherThread) {
 
 TEST_P(Lifetime, ContextReplacedUnderAnotherThread) {
     // vaEndPicture has found the context, and is late; meanwhile it is destroyed, and another one made.
+    // Late at the session's locks; in the build for ThreadSanitizer at each lock, those of the context and of the
+    // tables among them (util/mutex.h).
     const NoFaultsAfter noFaults;
     for (unsigned late = 0; late < 12; late++) {
         Player player(display, stream());
@@ -188,7 +190,7 @@ class Late : public VaTest {};
 TEST_F(Late, PicturesLeaveNothingInAnotherContext) {
     // vaEndPicture has found its context, and is late; meanwhile the context is destroyed, and another one made and
     // used. The late picture's matrices are not for that one (ISO/IEC 13818-2, 6.3.11: what is not loaded stays as it
-    // is).
+    // is). Late at the session's locks; in the build for ThreadSanitizer at each lock (util/mutex.h).
     const Stream& plain = streamOf(Codec::Mpeg2);
     if (!display.offers(plain.profile) || !display.hasTruePixels())
         GTEST_SKIP() << "needs a device that decodes MPEG-2";

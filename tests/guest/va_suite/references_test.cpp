@@ -52,18 +52,24 @@ TEST_P(References, OfDestroyedSurfacesStay) {
     }
 }
 
-// A request that cannot be queued, at the third picture: what is predicted from that picture, or from one that is lost
-// with it, is damaged, and the next picture that needs no other is right.
-void expectDamageIsTold(const Display& display, const Stream& stream) {
+// A call that fails at the third picture: what is predicted from that picture, or from one that is lost with it, is
+// damaged, and the next picture that needs no other is right.
+void expectDamageIsTold(const Display& display, const Stream& stream, const char* call, unsigned after,
+                        bool stopsTheQueues) {
+    SCOPED_TRACE(call);
     const NoFaultsAfter noFaults;
     Player player(display, stream);
     player.play(2);
     ASSERT_EQ(vaSyncSurface(display, player.surface(1)), VA_STATUS_SUCCESS);
-    calls::arm({.site = calls::siteOf("MEDIA_REQUEST_IOC_QUEUE"), .error = EIO, .times = 1});
+    calls::arm({.site = calls::siteOf(call), .error = EIO, .after = after, .times = 1});
     player.submit(player.surface(2), player.picture(2));
     ASSERT_EQ(calls::met(), 1u);
     calls::disarm();
     EXPECT_TRUE(isDamaged(display, player.surface(2)));
+    if (stopsTheQueues) { // what it is predicted from is good and still there, but the device finds it no more
+        player.submit(player.surface(2), player.picture(2));
+        EXPECT_TRUE(isDamaged(display, player.surface(2)));
+    }
     for (size_t i = 3; i < 5; i++) {
         player.submit(player.surface(i), player.picture(i));
         EXPECT_TRUE(isDamaged(display, player.surface(i))) << "picture " << i << " is predicted from one that is lost";
@@ -72,6 +78,13 @@ void expectDamageIsTold(const Display& display, const Stream& stream) {
     player.expectRestIsRight();
     for (size_t i = 0; i < stream.frameCount(); i++)
         EXPECT_FALSE(isDamaged(display, player.surface(i))) << "picture " << i;
+}
+
+// The request alone does not reach the device. Without the CAPTURE buffer, the queues are stopped and restarted, so
+// that the kernel forgets every reference. (The first such call tries the memory of the surface, elsewhere.)
+void expectDamageIsTold(const Display& display, const Stream& stream) {
+    expectDamageIsTold(display, stream, "MEDIA_REQUEST_IOC_QUEUE", 0, false);
+    expectDamageIsTold(display, stream, "VIDIOC_QBUF(CAPTURE)", 1, true);
 }
 
 TEST_P(References, LostOnesAreNotForgotten) {
