@@ -278,13 +278,27 @@ static int dma_sgtable(struct device *dev, struct sg_table *table, void *cpu, dm
 	return m ? sg_alloc_table_from_pages(table, m->pages, m->num_pages, 0, size, GFP_KERNEL) : -ENXIO;
 }
 
+/* On a board without an IOMMU dma_alloc() gives one piece of memory; here it stands for one. */
+static bool is_own(const struct fb_map *imported)
+{
+	unsigned long flags;
+	struct fb_map *m;
+	bool own = false;
+
+	spin_lock_irqsave(&maps_lock, flags);
+	list_for_each_entry(m, &maps, list)
+		own |= m->own && m->pages[0] == imported->pages[0];
+	spin_unlock_irqrestore(&maps_lock, flags);
+	return own;
+}
+
 static bool is_one_piece(const struct fb_map *m)
 {
 	unsigned int i;
 
 	for (i = 1; i < m->num_pages; i++)
 		if (page_to_pfn(m->pages[i]) != page_to_pfn(m->pages[0]) + i)
-			return false;
+			return is_own(m);
 	return true;
 }
 

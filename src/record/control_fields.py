@@ -80,13 +80,15 @@ def fail(why):
 
 
 class Headers:
-    """What the compiler makes of the kernel's headers: {struct: its members}, {macro: its text}."""
+    """What the compiler makes of the kernel's headers: {struct: its members}, {macro: its text}, {enumerator: its text}."""
 
     def __init__(self, compiler):
         source = ''.join(f'#include "{header}"\n' for header in HEADERS)
         text = subprocess.run([*compiler, '-x', 'c++', '-E', '-dD', '-'], input=source, check=True, capture_output=True, text=True).stdout
         self.macros = dict(re.findall(r'^#define (\w+) (.+)$', text, re.MULTILINE))
         code = re.sub(r'^#.*$', '', text, flags=re.MULTILINE)
+        enumerations = re.findall(r'enum \w+ \{([^{}]*)\}', code)
+        self.enumerators = {name: value for body in enumerations for name, value in re.findall(r'(\w+)\s*=\s*([^,]+)', body)}
         self.structs = {name: self.members(body) for name, body in re.findall(r'struct (v4l2_\w+) \{([^{}]*)\}', code)}
         params = self.structs.get('v4l2_ctrl_hevc_decode_params', [])
         if ('__u8', 'reserved', [4]) in params:  # older headers: src/codec/hevc_uapi.h
@@ -105,10 +107,10 @@ class Headers:
         return found
 
     def number(self, expression):
-        """The value of a constant expression of macros."""
-        seen = expression
+        """The value of a constant expression of macros and enumerators."""
+        seen, known = expression, self.macros | self.enumerators
         for _ in range(20):
-            expression = re.sub(r'[A-Za-z_]\w*', lambda name: f'({self.macros[name[0]]})' if name[0] in self.macros else name[0], expression)
+            expression = re.sub(r'[A-Za-z_]\w*', lambda name: f'({known[name[0]]})' if name[0] in known else name[0], expression)
         expression = re.sub(r'\b(0x[0-9a-fA-F]+|\d+)[uUlL]+\b', r'\1', expression)
         if not re.fullmatch(r'[\s0-9a-fA-Fx()+*<>|~-]+', expression):
             fail(f'{seen} is no number')

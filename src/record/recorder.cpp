@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "decode/session.h"
+#include "decode/work.h"
 #include "record/pixels.h"
 
 namespace v4l2_request::record {

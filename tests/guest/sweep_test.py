@@ -120,6 +120,7 @@ class Verdict(unittest.TestCase):
     def test_crash_hang_and_death_fail(self):
         for error in ('signal 11', 'timeout', 'guest died'):
             self.check(stream(libva=result(error=error)), error)
+            self.check(stream(libva=result(), sw=result([], error=error)), f'sw: {error}')
 
     def test_no_frames_anywhere_fail(self):
         made = stream(libva=result([]), kdirect=result([]))

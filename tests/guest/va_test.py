@@ -94,6 +94,11 @@ class Suite(Case):
     def test_true_pixels(self):
         self.suite('daedalus')
 
+    def test_without_heaps(self):
+        # The pictures are in the device's own memory then.
+        self.suite('daedalus', '--gtest_filter=*/Decode*:*/Images*:*/Layouts*:*/Readers*:*/References*:*/Pool*',
+                   wrapper=('sh', '-c', 'rm -r /dev/dma_heap && exec "$@"', 'sh'))
+
     def test_slow_device(self):
         # visl sleeps inside the client's own system call; only daedalus is slow as hardware is.
         self.suite('daedalus', '--gtest_filter=*Sync*:*OfDestroyedSurfaces*:*OfARequest*', env={'VA_SUITE_SLOW_MS': '100'},

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <array>
 #include <climits>
+#include <random>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -93,6 +96,40 @@ INSTANTIATE_TEST_SUITE_P(Placements, Rbsp,
                                          Emulation{{0, 0, 3, 3}, {0, 0, 3}}, Emulation{{0, 3, 0, 3}, {0, 3, 0, 3}},
                                          Emulation{{1, 0, 3, 0, 0, 4}, {1, 0, 3, 0, 0, 4}},
                                          Emulation{{0, 0, 3, 0, 3}, {0, 0, 0, 3}}));
+
+// Of bytes that are often zero or 3, in steps of every length: the bits are those of the payload, one by one.
+TEST(BitReader, IsRightWhereverItRefills) {
+    std::minstd_rand random(1);
+    const auto below = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
+    constexpr std::array<uint8_t, 6> often{0, 0, 3, 1, 0x80, 0xff};
+    for (int round = 0; round < 2000; ++round) {
+        std::vector<uint8_t> data(below(40));
+        for (uint8_t& byte : data)
+            byte = round % 3 ? often[below(often.size())] : static_cast<uint8_t>(below(256));
+        std::vector<bool> payload;
+        for (size_t i = 0, zeros = 0; i < data.size(); ++i) {
+            if (zeros >= 2 && data[i] == 3) {
+                zeros = 0;
+                continue;
+            }
+            zeros = data[i] ? 0 : zeros + 1;
+            for (int bit = 7; bit >= 0; --bit)
+                payload.push_back(data[i] >> bit & 1);
+        }
+        BitReader reader(data, View::Rbsp);
+        for (size_t at = 0; at < payload.size();) {
+            const auto count = static_cast<unsigned>(std::min<size_t>(below(33), payload.size() - at));
+            uint32_t expected = 0;
+            for (unsigned i = 0; i < count; ++i)
+                expected = expected << 1 | payload[at++];
+            ASSERT_EQ(reader.bits(count), expected) << "round " << round << ", bit " << at - count;
+            ASSERT_EQ(reader.position(), at);
+            ASSERT_TRUE(reader.ok());
+        }
+        reader.bits(1);
+        EXPECT_FALSE(reader.ok());
+    }
+}
 
 TEST(BitReader, CountsRawBitsToo) {
     constexpr std::array<uint8_t, 6> data{0x80, 0, 0, 3, 0x40, 0xff};

@@ -148,6 +148,8 @@ class Judge:
             return (f'libva: {problem}', [problem]) if problem else (DECLINED, [])
         if software and pixels and stream.md5 and software.get('md5', stream.md5) != stream.md5 and not streams.is_right_natively(stream):
             wrong.append('sw: not the hash that the table has')
+        if software and software.get('error'):
+            wrong.append(f'sw: {software["error"]}')
         if software and stream.count is not None and len(software['frames']) != stream.count:
             wrong.append(f'sw: {len(software["frames"])} frames, the table has {stream.count}')
         if not any(result['frames'] for result in results.values()):
