@@ -66,10 +66,12 @@ public:
     void add(const typename C::Payload& payload) {
         append(C::id, &payload, sizeof(payload));
     }
-    // What `make` returns: it is made where it stays.
+    // What `make` returns: it is made where it stays, and can be changed there.
     template <typename C, typename Make>
     requires std::is_invocable_r_v<typename C::Payload, Make>
-    void add(Make make) { new (reserve(C::id, sizeof(typename C::Payload))) typename C::Payload(make()); }
+    typename C::Payload& add(Make make) {
+        return *new (reserve(C::id, sizeof(typename C::Payload))) typename C::Payload(make());
+    }
 
     // A dynamic array control: as many elements as the span has. An empty one is not sent.
     template <typename C>
