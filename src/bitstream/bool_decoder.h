@@ -20,21 +20,19 @@ public:
 
     // A bool that is false with the given probability, in 256ths.
     bool boolean(unsigned probability) {
-        const uint32_t split = splitOf(range_, probability);
-        const uint64_t bound = uint64_t{split} << 56;
-        const bool result = window_ >= bound;
-        if (result) {
-            range_ -= split;
-            window_ -= bound;
-        } else {
-            range_ = split;
-        }
+        const bool result = decide(splitOf(range_, probability));
         if (range_ < 128)
-            normalise();
+            skip(std::countl_zero(range_) - 24);
         return result;
     }
 
-    bool flag() { return boolean(128); }
+    // Even odds: one bit at most.
+    bool flag() {
+        const bool result = decide(splitOf(range_, 128));
+        if (range_ < 128)
+            skip(1);
+        return result;
+    }
 
     // Reads bools of one probability until one is true, `most` at most: how many were false before it. A false one
     // changes nothing but the range, so that all before the next normalisation are read as steps through a table.
@@ -92,11 +90,22 @@ private:
         return after;
     }
 
-    void normalise() {
-        const int shift = std::countl_zero(range_) - 24;
-        range_ <<= shift;
-        window_ <<= shift;
-        ahead_ -= shift;
+    bool decide(uint32_t split) {
+        const uint64_t bound = uint64_t{split} << 56;
+        const bool result = window_ >= bound;
+        if (result) {
+            range_ -= split;
+            window_ -= bound;
+        } else {
+            range_ = split;
+        }
+        return result;
+    }
+
+    void skip(int bits) {
+        range_ <<= bits;
+        window_ <<= bits;
+        ahead_ -= bits;
         if (ahead_ < 8) // what it takes to compare with a split, which is never more than 255
             refill();
     }

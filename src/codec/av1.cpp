@@ -46,37 +46,40 @@ struct Av1State {
 // A frame as its parts, all checked against each other.
 struct Frame {
     Picture picture;
-    Av1Tiles tiles;
     v4l2_ctrl_av1_frame control;
+    Bytes header; // in front of its tiles
     uint32_t width;
     uint32_t height;
 
     bool intra() const { return isAv1Intra(picture); }
 };
 
-Result<Frame> takeFrame(const PictureInput& input, const DeviceControls& device) {
+// All but the tiles, to where it stays: it is large.
+Result<void> takeFrame(const PictureInput& input, Frame& frame) {
     if (input.picture.size() < sizeof(Picture))
         return fail(ErrorKind::InvalidParameter, "AV1: no picture parameters, or too short ones");
-    const auto picture = readParameters<Picture>(input.picture);
+    const Picture& picture = frame.picture = readParameters<Picture>(input.picture);
     if (auto checked = checkAv1Picture(picture); !checked)
-        return tl::unexpected(checked.error());
+        return checked;
     if (picture.current_frame != input.target)
         return fail(ErrorKind::InvalidParameter,
                     "AV1: current_frame is not the surface that the picture was begun with");
-    auto info = fillAv1TileInfo(picture);
-    if (!info)
-        return tl::unexpected(info.error());
-    auto tiles = joinAv1Tiles(input, info->tile_cols, info->tile_rows);
-    if (!tiles)
-        return tl::unexpected(tiles.error());
-    if (tiles->entries.size() > device.elements(Av1TileGroupEntry::id))
+    frame.control = fillAv1Frame(picture);
+    frame.width = picture.frame_width_minus1 + 1u;
+    frame.height = picture.frame_height_minus1 + 1u;
+    return fillAv1TileInfo(picture, frame.control.tile_info);
+}
+
+Result<Av1Tiles> takeTiles(const PictureInput& input, const DeviceControls& device, Frame& frame) {
+    v4l2_av1_tile_info& info = frame.control.tile_info;
+    auto tiles = joinAv1Tiles(input, info.tile_cols, info.tile_rows);
+    if (tiles && tiles->entries.size() > device.elements(Av1TileGroupEntry::id))
         return fail(ErrorKind::Unsupported, "AV1: more tiles than the device takes");
-    info->tile_size_bytes = tiles->sizeBytes;
-    return Frame{.picture = picture,
-                 .tiles = std::move(*tiles),
-                 .control = fillAv1Frame(picture, *info),
-                 .width = picture.frame_width_minus1 + 1u,
-                 .height = picture.frame_height_minus1 + 1u};
+    if (tiles) {
+        info.tile_size_bytes = tiles->sizeBytes;
+        frame.header = tiles->header;
+    }
+    return tiles;
 }
 
 Av1Slots::Map readMap(const Picture& picture, const References& references) {
@@ -165,7 +168,7 @@ std::optional<uint8_t> streamFlags(const Frame& frame, std::optional<bitstream::
         .primaryReference = frame.picture.primary_ref_frame,
     };
     std::ranges::copy(frame.picture.ref_frame_idx, known.referenceIndex.begin());
-    return bitstream::findAv1RefreshFlags(frame.tiles.header, known, layout);
+    return bitstream::findAv1RefreshFlags(frame.header, known, layout);
 }
 
 // Into which slots the frame goes; nothing if only the next one will tell.
@@ -202,40 +205,43 @@ void fillDisplay(const Frame& frame, const DeviceControls& device, Submission& s
 Result<Submission> build(const PictureInput& input, const References& references, const DeviceControls& device,
                          const std::any& before, std::any& after) {
     auto state = stateOf<Av1State>(before);
-    auto frame = takeFrame(input, device);
-    if (!frame)
-        return tl::unexpected(frame.error());
+    Frame frame;
+    if (auto taken = takeFrame(input, frame); !taken)
+        return tl::unexpected(std::move(taken).error());
+    auto tiles = takeTiles(input, device, frame);
+    if (!tiles)
+        return tl::unexpected(std::move(tiles).error());
 
     Submission submission(input.memory);
-    submission.codedWidth = frame->width;
-    submission.codedHeight = frame->height;
-    submission.bitDepth = frame->picture.bit_depth_idx ? 10 : 8;
-    const Av1Slots::Map map = readMap(frame->picture, references);
-    if (!frame->intra())
-        if (auto filled = fillReferences(*frame, references, state, map, submission); !filled)
+    submission.codedWidth = frame.width;
+    submission.codedHeight = frame.height;
+    submission.bitDepth = frame.picture.bit_depth_idx ? 10 : 8;
+    const Av1Slots::Map map = readMap(frame.picture, references);
+    if (!frame.intra())
+        if (auto filled = fillReferences(frame, references, state, map, submission); !filled)
             return tl::unexpected(filled.error());
     for (size_t i = 0; i < Av1Slots::count; ++i)
-        frame->control.reference_frame_ts[i] = state.slots[i].timestamp;
-    const auto mask = chooseSlots(*frame, map, state);
-    frame->control.refresh_frame_flags = mask.value_or(0);
-    fillDisplay(*frame, device, submission);
+        frame.control.reference_frame_ts[i] = state.slots[i].timestamp;
+    const auto mask = chooseSlots(frame, map, state);
+    frame.control.refresh_frame_flags = mask.value_or(0);
+    fillDisplay(frame, device, submission);
 
-    state.tools |= usedAv1Tools(frame->picture);
-    Job& job = submission.jobs.emplace_back(std::move(frame->tiles.bitstream), input.memory);
-    job.controls.add<Av1Sequence>(fillAv1Sequence(frame->picture, state.tools, std::max(frame->width, input.width),
-                                                  std::max(frame->height, input.height)));
-    job.controls.addArray<Av1TileGroupEntry>(frame->tiles.entries);
+    state.tools |= usedAv1Tools(frame.picture);
+    Job& job = submission.jobs.emplace_back(std::move(tiles->bitstream), input.memory);
+    job.controls.add<Av1Sequence>(fillAv1Sequence(frame.picture, state.tools, std::max(frame.width, input.width),
+                                                  std::max(frame.height, input.height)));
+    job.controls.addArray<Av1TileGroupEntry>(tiles->entries);
     if (device.has(Av1FilmGrain::id))
-        job.controls.add<Av1FilmGrain>(fillAv1FilmGrain(frame->picture));
+        job.controls.add<Av1FilmGrain>(fillAv1FilmGrain(frame.picture));
 
-    const Av1Slots::Slot slot{.timestamp = references.name(), .orderHint = frame->picture.order_hint};
+    const Av1Slots::Slot slot{.timestamp = references.name(), .orderHint = frame.picture.order_hint};
     submission.undecided = !mask;
-    state.unsaved = mask ? nullptr : keepUnsaved(*frame, job);
+    state.unsaved = mask ? nullptr : keepUnsaved(frame, job);
     if (mask)
         state.slots.store(*mask, slot);
-    job.controls.add<Av1Frame>(frame->control);
-    state.width = frame->width;
-    state.height = frame->height;
+    job.controls.add<Av1Frame>(frame.control);
+    state.width = frame.width;
+    state.height = frame.height;
     keepState(after, std::move(state));
     return submission;
 }

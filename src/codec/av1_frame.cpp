@@ -221,6 +221,8 @@ Result<void> checkGrain(const VAFilmGrainStructAV1& grain) {
 Result<void> checkSegmentation(const Picture& picture) {
     constexpr std::array<int, 8> most{255, 63, 63, 63, 63, 7, 0, 0};
     constexpr int firstUnsigned = 5;
+    if (!picture.seg_info.segment_info_fields.bits.enabled)
+        return {};
     const v4l2_av1_segmentation segmentation = fillSegmentation(picture);
     for (const auto& segment : segmentation.feature_data)
         for (int j = 0; j < 8; ++j)
@@ -309,11 +311,10 @@ v4l2_ctrl_av1_sequence fillAv1Sequence(const Picture& picture, uint32_t tools, u
     };
 }
 
-v4l2_ctrl_av1_frame fillAv1Frame(const Picture& picture, const v4l2_av1_tile_info& tiles) {
+v4l2_ctrl_av1_frame fillAv1Frame(const Picture& picture) {
     constexpr uint8_t noSuperres = 8;
     const auto& info = picture.pic_info_fields.bits;
     return {
-        .tile_info = tiles,
         .quantization = fillQuantization(picture),
         .superres_denom = info.use_superres ? picture.superres_scale_denominator : noSuperres,
         .segmentation = fillSegmentation(picture),

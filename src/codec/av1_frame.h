@@ -26,7 +26,8 @@ uint32_t usedAv1Tools(const VADecPictureParameterBufferAV1& picture);
 v4l2_ctrl_av1_sequence fillAv1Sequence(const VADecPictureParameterBufferAV1& picture, uint32_t tools, uint32_t maxWidth,
                                        uint32_t maxHeight);
 
-v4l2_ctrl_av1_frame fillAv1Frame(const VADecPictureParameterBufferAV1& picture, const v4l2_av1_tile_info& tiles);
+// Without tile_info.
+v4l2_ctrl_av1_frame fillAv1Frame(const VADecPictureParameterBufferAV1& picture);
 v4l2_ctrl_av1_film_grain fillAv1FilmGrain(const VADecPictureParameterBufferAV1& picture);
 
 // skip_mode_params() (5.9.22): SkipModeFrame[], as LAST_FRAME = 1 and so on; nothing if skip mode is not allowed.

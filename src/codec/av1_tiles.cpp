@@ -100,7 +100,7 @@ uint32_t av1FrameWidth(const VADecPictureParameterBufferAV1& picture) {
                                                      : upscaled;
 }
 
-Result<v4l2_av1_tile_info> fillAv1TileInfo(const VADecPictureParameterBufferAV1& picture) {
+Result<void> fillAv1TileInfo(const VADecPictureParameterBufferAV1& picture, v4l2_av1_tile_info& info) {
     const uint32_t columns = picture.tile_cols, rows = picture.tile_rows;
     if (columns == 0 || rows == 0 || columns > 64 || rows > 64)
         return fail(ErrorKind::InvalidParameter, "AV1: 1 to 64 tiles on each axis");
@@ -114,19 +114,16 @@ Result<v4l2_av1_tile_info> fillAv1TileInfo(const VADecPictureParameterBufferAV1&
         return Axis{2 * ((size + 7) >> 3), picture.seq_info_fields.fields.use_128x128_superblock != 0, uniform, tiles,
                     sizes};
     };
-    v4l2_av1_tile_info info{
-        .flags = static_cast<uint8_t>(uniform ? V4L2_AV1_TILE_INFO_FLAG_UNIFORM_TILE_SPACING : 0),
-        .context_update_tile_id = static_cast<uint8_t>(picture.context_update_tile_id),
-        .tile_cols = static_cast<uint8_t>(columns),
-        .tile_rows = static_cast<uint8_t>(rows),
-    };
-    const auto divided = axis(av1FrameWidth(picture), columns, picture.width_in_sbs_minus_1)
-                             .divide(info.mi_col_starts, info.width_in_sbs_minus_1)
-                             .and_then([&] {
-                                 return axis(picture.frame_height_minus1 + 1u, rows, picture.height_in_sbs_minus_1)
-                                     .divide(info.mi_row_starts, info.height_in_sbs_minus_1);
-                             });
-    return divided.map([&] { return info; });
+    info.flags = static_cast<uint8_t>(uniform ? V4L2_AV1_TILE_INFO_FLAG_UNIFORM_TILE_SPACING : 0);
+    info.context_update_tile_id = static_cast<uint8_t>(picture.context_update_tile_id);
+    info.tile_cols = static_cast<uint8_t>(columns);
+    info.tile_rows = static_cast<uint8_t>(rows);
+    return axis(av1FrameWidth(picture), columns, picture.width_in_sbs_minus_1)
+        .divide(info.mi_col_starts, info.width_in_sbs_minus_1)
+        .and_then([&] {
+            return axis(picture.frame_height_minus1 + 1u, rows, picture.height_in_sbs_minus_1)
+                .divide(info.mi_row_starts, info.height_in_sbs_minus_1);
+        });
 }
 
 Result<Av1Tiles> joinAv1Tiles(const PictureInput& input, uint32_t columns, uint32_t rows) {

@@ -14,8 +14,9 @@ namespace v4l2_request::codec {
 // FrameWidth (AV1 specification, 5.9.8): what is coded, before superres_params() makes it wider again.
 uint32_t av1FrameWidth(const VADecPictureParameterBufferAV1& picture);
 
-// tile_info() (5.9.15), all of it from the size of the frame and the number of tiles, but tile_size_bytes.
-Result<v4l2_av1_tile_info> fillAv1TileInfo(const VADecPictureParameterBufferAV1& picture);
+// tile_info() (5.9.15), all of it from the size of the frame and the number of tiles, but tile_size_bytes. `info` is
+// zero before.
+Result<void> fillAv1TileInfo(const VADecPictureParameterBufferAV1& picture, v4l2_av1_tile_info& info);
 
 // Every tile once, in the order of the picture, whatever tile groups it came in.
 struct Av1Tiles {

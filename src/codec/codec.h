@@ -106,6 +106,8 @@ public:
     Bitstream(Bitstream&&) = default;
     Bitstream& operator=(Bitstream&&) = delete; // into other memory, the bytes would move
 
+    // For so many pieces.
+    void reserve(size_t pieces) { pieces_.reserve(pieces); }
     // Borrows: the bytes must live until the picture is submitted.
     void append(Bytes bytes) {
         if (pieces_.empty())

@@ -45,8 +45,7 @@ public:
     ~ControlBatch() { clear(); }
     // A copy is in the heap, and what is assigned in the memory that the batch has.
     ControlBatch(const ControlBatch& other) : ControlBatch() { append(other); }
-    ControlBatch(ControlBatch&& other) noexcept
-        : memory_(other.memory_), entries_(other.entries_), count_(std::exchange(other.count_, 0)) {}
+    ControlBatch(ControlBatch&& other) noexcept : memory_(other.memory_) { take(other); }
     ControlBatch& operator=(const ControlBatch& other) {
         if (this == &other)
             return *this;
@@ -58,8 +57,8 @@ public:
     ControlBatch& operator=(ControlBatch&& other) {
         if (memory_ != other.memory_)
             return *this = other;
-        std::swap(entries_, other.entries_);
-        std::swap(count_, other.count_);
+        clear();
+        take(other);
         return *this;
     }
 
@@ -67,10 +66,12 @@ public:
     void add(const typename C::Payload& payload) {
         append(C::id, &payload, sizeof(payload));
     }
-    // What `make` returns: it is made where it stays.
+    // What `make` returns: it is made where it stays, and can be changed there.
     template <typename C, typename Make>
     requires std::is_invocable_r_v<typename C::Payload, Make>
-    void add(Make make) { new (reserve(C::id, sizeof(typename C::Payload))) typename C::Payload(make()); }
+    typename C::Payload& add(Make make) {
+        return *new (reserve(C::id, sizeof(typename C::Payload))) typename C::Payload(make());
+    }
 
     // A dynamic array control: as many elements as the span has. An empty one is not sent.
     template <typename C>
@@ -122,6 +123,10 @@ private:
         for (const Entry& entry : other.entries())
             append(entry.id, entry.payload, entry.size);
     }
+    void take(ControlBatch& other) noexcept {
+        std::copy_n(other.entries_.begin(), other.count_, entries_.begin());
+        count_ = std::exchange(other.count_, 0);
+    }
     void clear() noexcept {
         for (const Entry& entry : entries())
             memory_->deallocate(entry.payload, entry.size, alignment);
@@ -129,7 +134,7 @@ private:
     }
 
     std::pmr::memory_resource* memory_;
-    std::array<Entry, 8> entries_{}; // no codec has more controls
+    std::array<Entry, 8> entries_; // no codec has more controls
     size_t count_ = 0;
 };
 

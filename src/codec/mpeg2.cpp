@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include <linux/v4l2-controls.h>
 #include <linux/videodev2.h>
@@ -84,11 +85,16 @@ bool isSecondField(const VAPictureParameterBufferMPEG2& picture, VASurfaceID tar
            state.openParity + extension.picture_structure == V4L2_MPEG2_PIC_FRAME;
 }
 
-// A slice is a start code, 00 00 01 and slice_vertical_position from 01 to AF (table 6-1), perhaps after more zeros.
-bool startsWithSliceStartCode(Bytes data) {
-    const auto one = std::ranges::find_if(data, [](uint8_t byte) { return byte != 0; });
-    const auto zeros = one - data.begin();
-    return zeros >= 2 && data.end() - one >= 2 && one[0] == 1 && one[1] >= 0x01 && one[1] <= 0xaf;
+// The row of macroblocks that a slice is in, from 0. A slice is a start code, 00 00 01 and slice_vertical_position from
+// 01 to AF (table 6-1), perhaps after more zeros; what is above 2800 lines is not wanted here (6.3.16, table 8-11).
+std::optional<uint8_t> rowOf(Bytes data) {
+    size_t zeros = 0;
+    while (zeros < data.size() && data[zeros] == 0)
+        ++zeros;
+    if (zeros < 2 || data.size() - zeros < 2 || data[zeros] != 1)
+        return std::nullopt;
+    const uint8_t position = data[zeros + 1];
+    return position >= 0x01 && position <= 0xaf ? std::optional(static_cast<uint8_t>(position - 1)) : std::nullopt;
 }
 
 // sequence_end_code (table 6-1) is not of the slice, but some clients leave it behind the last one of a stream.
@@ -97,13 +103,6 @@ Bytes withoutSequenceEnd(Bytes slice) {
     const bool ends =
         slice.size() > sequenceEnd.size() && std::ranges::equal(slice.last(sequenceEnd.size()), sequenceEnd);
     return ends ? slice.first(slice.size() - sequenceEnd.size()) : slice;
-}
-
-// The rows of macroblocks that the picture's slices are in, from 0: the slice start codes tell, as the row of a slice
-// above 2800 lines is not wanted here (6.3.16, table 8-11).
-uint8_t rowOf(Bytes slice) {
-    const auto one = std::ranges::find(slice, uint8_t{1});
-    return static_cast<uint8_t>(one[1] - 1);
 }
 
 // The most rows that a frame of this height can have (6.3.3), and its fields half of them.
@@ -115,38 +114,44 @@ uint32_t mostRows(const VAPictureParameterBufferMPEG2& picture) {
 // The slices in the order of their rows: in a picture that is not damaged they are. One that came twice is one, and one
 // that is none of this picture is left out.
 struct Slices {
-    std::pmr::vector<Bytes> data; // at least one
+    struct Entry {
+        uint8_t row;
+        Bytes data;
+    };
+    std::pmr::vector<Entry> entries; // at least one
     bool incomplete = false;
     bool endsSequence = false;
-    uint8_t lastRow = 0;
+
+    uint8_t lastRow() const { return entries.back().row; }
 };
 
 Result<Slices> readSlices(const PictureInput& input, const VAPictureParameterBufferMPEG2& picture) {
-    Slices slices{.data = std::pmr::vector<Bytes>(input.memory)};
-    slices.data.reserve(input.slices.size());
+    Slices slices{.entries = std::pmr::vector<Slices::Entry>(input.memory)};
+    slices.entries.reserve(input.slices.size());
     for (const Slice& slice : input.slices) {
         if (slice.parameters.size() < sizeof(VASliceParameterBufferMPEG2))
             return fail(ErrorKind::InvalidParameter, "MPEG-2: a slice parameter buffer is too short");
         const auto parameters = readParameters<VASliceParameterBufferMPEG2>(slice.parameters);
-        if (!startsWithSliceStartCode(slice.data) || rowOf(slice.data) >= mostRows(picture) ||
-            parameters.macroblock_offset >= slice.data.size() * 8) {
+        const auto row = rowOf(slice.data);
+        if (!row || *row >= mostRows(picture) || parameters.macroblock_offset >= slice.data.size() * 8) {
             slices.incomplete = true;
             continue;
         }
-        slices.data.push_back(withoutSequenceEnd(slice.data));
-        slices.endsSequence = slices.endsSequence || slices.data.back().size() != slice.data.size();
+        const Bytes data = withoutSequenceEnd(slice.data);
+        slices.entries.push_back({.row = *row, .data = data});
+        slices.endsSequence = slices.endsSequence || data.size() != slice.data.size();
     }
-    if (slices.data.empty())
+    if (slices.entries.empty())
         return fail(slices.incomplete ? ErrorKind::Decoding : ErrorKind::InvalidParameter,
                     "MPEG-2: the picture has no slices");
-    if (!std::ranges::is_sorted(slices.data, {}, rowOf))
-        std::ranges::stable_sort(slices.data, {}, rowOf);
-    const auto repeated = std::unique(slices.data.begin(), slices.data.end(), [](Bytes a, Bytes b) {
-        return rowOf(a) == rowOf(b) && std::ranges::equal(a, b);
-    });
-    slices.data.erase(repeated, slices.data.end());
-    slices.lastRow = rowOf(slices.data.back());
-    slices.incomplete = slices.incomplete || rowOf(slices.data.front()) != 0;
+    if (!std::ranges::is_sorted(slices.entries, {}, &Slices::Entry::row))
+        std::ranges::stable_sort(slices.entries, {}, &Slices::Entry::row);
+    const auto repeated =
+        std::unique(slices.entries.begin(), slices.entries.end(), [](const Slices::Entry& a, const Slices::Entry& b) {
+            return a.row == b.row && std::ranges::equal(a.data, b.data);
+        });
+    slices.entries.erase(repeated, slices.entries.end());
+    slices.incomplete = slices.incomplete || slices.entries.front().row != 0;
     return slices;
 }
 
@@ -162,9 +167,9 @@ bool isInterlacedSequence(const VAPictureParameterBufferMPEG2& picture, const Sl
     if (extension.top_field_first && !extension.repeat_first_field)
         return true;
     const uint32_t rows = (picture.vertical_size + 15u) / 16u;
-    if (slices.lastRow >= rows)
+    if (slices.lastRow() >= rows)
         return true;
-    const bool endsWithRow = slices.lastRow + 1u == rows && rows != mostRows(picture);
+    const bool endsWithRow = slices.lastRow() + 1u == rows && rows != mostRows(picture);
     return before && !endsWithRow;
 }
 
@@ -351,8 +356,9 @@ Result<Submission> build(const PictureInput& input, const References& references
     job.controls.add<Mpeg2Sequence>(fillSequence(input, picture, state));
     job.controls.add<Mpeg2Picture>(fillPicture(picture, timestamps));
     job.controls.add<Mpeg2Quantisation>(*quantisation);
-    for (const Bytes slice : slices->data)
-        job.bitstream.append(slice);
+    job.bitstream.reserve(slices->entries.size());
+    for (const Slices::Entry& slice : slices->entries)
+        job.bitstream.append(slice.data);
 
     // What follows is another sequence.
     if (slices->endsSequence)

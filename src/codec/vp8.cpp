@@ -299,16 +299,15 @@ Result<Submission> build(const PictureInput& input, const References& references
         return tl::unexpected(frame.error());
     updateState(*frame, state);
 
-    v4l2_ctrl_vp8_frame control = fillFrame(*frame, state);
+    Submission submission(input.memory);
+    Job& job = submission.jobs.emplace_back(input.memory);
+    v4l2_ctrl_vp8_frame& control = job.controls.add<Vp8FrameControl>([&] { return fillFrame(*frame, state); });
     if (auto filled = fillPartitions(*frame, control); !filled)
         return tl::unexpected(filled.error());
 
-    Submission submission(input.memory);
     submission.codedWidth = control.width;
     submission.codedHeight = control.height;
     fillReferences(*frame, input, references, control, submission);
-    Job& job = submission.jobs.emplace_back(input.memory);
-    job.controls.add<Vp8FrameControl>(control);
     if (frame->tagBytes.empty())
         job.bitstream.appendCopy(
             Bytes(bitstream::writeVp8FrameTag(frame->tag)).first(Vp8FrameTag::size(frame->keyFrame())));

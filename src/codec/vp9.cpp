@@ -287,15 +287,14 @@ Result<Submission> build(const PictureInput& input, const References& references
         return fail(ErrorKind::Unsupported, "VP9: the frame has another profile than the client chose");
     if (frame.picture.bit_depth > 10) // only intra frames code it
         return fail(ErrorKind::Unsupported, "VP9: 12 bits per sample are not supported");
-    v4l2_ctrl_vp9_frame control = fillFrame(frame);
     Submission submission(input.memory);
+    Job& job = submission.jobs.emplace_back(input.memory);
+    v4l2_ctrl_vp9_frame& control = job.controls.add<Vp9FrameControl>([&] { return fillFrame(frame); });
     submission.codedWidth = frame.header.width;
     submission.codedHeight = frame.header.height;
     submission.bitDepth = frame.header.bitDepth;
     if (auto filled = fillReferences(frame, input, references, state, control, submission); !filled)
         return tl::unexpected(filled.error());
-    Job& job = submission.jobs.emplace_back(input.memory);
-    job.controls.add<Vp9FrameControl>(control);
     // Devices that read the compressed header themselves do not have this control.
     if (device.has(Vp9CompressedHdrControl::id))
         job.controls.add<Vp9CompressedHdrControl>([&] { return fillCompressedHeader(frame.compressed); });
