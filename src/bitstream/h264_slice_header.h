@@ -87,7 +87,7 @@ struct H264SliceHeader {
     uint8_t redundantPicCnt = 0;
     bool directSpatialMvPred = false;
     bool numRefIdxOverride = false;
-    std::array<uint8_t, 2> numRefIdxActive{}; // 0 for a list that this type of slice does not have
+    std::array<uint8_t, 2> numRefIdxActive{};   // 0 for a list that this type of slice does not have
     std::optional<H264PredWeightTable> weights; // if the slice has them
     bool longTermReference = false;             // long_term_reference_flag
     std::vector<H264MarkingOperation> marking;
