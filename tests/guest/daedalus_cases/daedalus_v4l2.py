@@ -31,7 +31,7 @@ HEVC_ENTRY_POINT_OFFSETS, VP8_FRAME, VP9_FRAME = 0xa40a97, 0xa409c8, 0xa40a2c
 AV1_SEQUENCE, AV1_FRAME, AV1_FILM_GRAIN = 0xa40af4, 0xa40af6, 0xa40af9
 
 JOB, INSTANCE_GONE, BUFFER_GONE, FINISH = 1, 2, 3, 4
-JOB_HOLD, JOB_CONTINUES, JOB_LENIENT = 1, 2, 4
+JOB_HOLD, JOB_CONTINUES, JOB_LENIENT, JOB_FENCED = 1, 2, 4, 8
 MESSAGE_MAX = 1 << 20
 
 u8, u16, u32, u64, s32 = ctypes.c_uint8, ctypes.c_uint16, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_int32
@@ -322,6 +322,7 @@ def is_complete(request, seconds=0.0):
 class Job:
     def __init__(self, data):
         self.header = JobHeader.from_buffer_copy(data)
+        self.flags = self.header.flags & ~JOB_FENCED  # that one is the kernel's (docs/fences.md)
         at = ctypes.sizeof(JobHeader)
         self.frames = []
         for _ in range(self.header.frame_count):
