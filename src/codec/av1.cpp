@@ -242,7 +242,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     job.controls.add<Av1Frame>(frame.control);
     state.width = frame.width;
     state.height = frame.height;
-    keepState(after, std::move(state));
+    keepState(after, state);
     return submission;
 }
 

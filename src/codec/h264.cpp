@@ -377,7 +377,7 @@ Result<Submission> build(const PictureInput& input, const References& references
         if (device.has(H264PredWeights::id))
             job.controls.add<H264PredWeights>([&] { return fillPredWeights(slice.header); });
     }
-    keepState(after, std::move(state));
+    keepState(after, state);
     return submission;
 }
 

@@ -336,7 +336,7 @@ Result<Submission> build(const PictureInput& input, const References& references
                                    submission.jobs[i], input.memory);
             !added)
             return tl::unexpected(added.error());
-    keepState(after, std::move(state));
+    keepState(after, state);
     return submission;
 }
 

@@ -363,7 +363,7 @@ Result<Submission> build(const PictureInput& input, const References& references
     // What follows is another sequence.
     if (slices->endsSequence)
         state = {.openField = state.openField, .openParity = state.openParity};
-    keepState(after, std::move(state));
+    keepState(after, state);
     return submission;
 }
 

@@ -29,9 +29,9 @@ State stateOf(const std::any& kept) {
     return state ? *state : State{};
 }
 
-// Once nothing can fail any more: a picture that is refused leaves all as it was.
+// Once nothing can fail any more: a picture that is refused leaves all as it was. Takes the state.
 template <typename State>
-void keepState(std::any& kept, State&& state) {
+void keepState(std::any& kept, State& state) {
     if (auto* before = std::any_cast<State>(&kept))
         *before = std::move(state);
     else

@@ -315,7 +315,7 @@ Result<Submission> build(const PictureInput& input, const References& references
         job.bitstream.append(frame->tagBytes);
     job.bitstream.append(frame->data);
 
-    keepState(after, std::move(state));
+    keepState(after, state);
     return submission;
 }
 

@@ -302,7 +302,7 @@ Result<Submission> build(const PictureInput& input, const References& references
 
     state.width = frame.header.width;
     state.height = frame.header.height;
-    keepState(after, std::move(state));
+    keepState(after, state);
     return submission;
 }
 
