@@ -81,15 +81,19 @@ Result<std::shared_ptr<FrameMemory>> FrameMemory::allocate(const Decoder& decode
     if (!asked)
         return tl::unexpected(std::move(asked).error());
     auto fds = decoder.memory->allocate(asked->device, asked->formats.capture);
-    if (fds.empty()) {
-        auto own = ask(decoder, format).and_then([](Asked&& again) {
-            return allocateFromNode(again.device, again.formats.capture);
-        });
-        if (!own)
-            return tl::unexpected(std::move(own).error());
-        fds = std::move(*own);
-    }
+    if (fds.empty())
+        return allocateOwn(decoder, format);
     return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(fds), asked->formats.layout));
+}
+
+Result<std::shared_ptr<FrameMemory>> FrameMemory::allocateOwn(const Decoder& decoder, const StreamFormat& format) {
+    auto asked = ask(decoder, format);
+    if (!asked)
+        return tl::unexpected(std::move(asked).error());
+    auto fds = allocateFromNode(asked->device, asked->formats.capture);
+    if (!fds)
+        return tl::unexpected(std::move(fds).error());
+    return std::shared_ptr<FrameMemory>(new FrameMemory(std::move(*fds), asked->formats.layout));
 }
 
 Result<std::shared_ptr<FrameMemory>> FrameMemory::import(int fd, const Layout& layout) {

@@ -63,6 +63,8 @@ public:
     // memory it takes, or a CAPTURE buffer of the node's own, kept as a dma-buf. The file handle used for it is closed
     // again.
     static Result<std::shared_ptr<FrameMemory>> allocate(const Decoder& decoder, const StreamFormat& format);
+    // The latter, whatever heaps there are.
+    static Result<std::shared_ptr<FrameMemory>> allocateOwn(const Decoder& decoder, const StreamFormat& format);
     // Memory of a client's own, which keeps its descriptor: a dma-buf that may be written and has room for the layout.
     static Result<std::shared_ptr<FrameMemory>> import(int fd, const Layout& layout);
     // Whether this decoder can write memory of this layout for streams of this format.

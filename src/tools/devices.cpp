@@ -10,6 +10,7 @@
 #include "codec/codec.h"
 #include "decode/frame_memory.h"
 #include "format/pixel_format.h"
+#include "tools/copy_speed.h"
 #include "tools/report.h"
 #include "util/log.h"
 
@@ -189,23 +190,34 @@ const codec::Codec* codecOf(uint32_t fourcc) {
     return found == all.end() ? nullptr : *found;
 }
 
-// Where the memory of pictures comes from: a large one is asked for, as a client would.
+std::string describeSpeed(const std::shared_ptr<decode::FrameMemory>& memory) {
+    const auto speed = copySpeed(memory);
+    return speed ? strprintf("%.2f", *speed) : speed.error().message;
+}
+
+// Where the memory of pictures comes from, and how fast it and the device's own are copied: a large one is asked for,
+// as a client would.
 Json describeMemory(const decode::ProbeReport& report, const v4l2::DecoderNode& node) {
     Json result = Json::object();
-    for (const decode::Decoder& decoder : report.decoders) {
-        if (decoder.node.videoPath != node.videoPath)
-            continue;
-        const auto picture = decode::FrameMemory::allocate(decoder, {.width = std::min(decoder.sizes.maxWidth, 1920u),
-                                                                     .height = std::min(decoder.sizes.maxHeight, 1080u),
-                                                                     .sequence = {}});
-        const auto [heap, refusals] = decoder.memory->report();
-        if (!picture)
-            result["fault"] = picture.error().message;
-        else
-            result["source"] = heap.empty() ? "the device's own buffers: the CPU may read them slowly" : heap;
-        result["refused"] = refusals;
-        break;
-    }
+    const auto decoder = std::ranges::find_if(
+        report.decoders, [&](const decode::Decoder& one) { return one.node.videoPath == node.videoPath; });
+    if (decoder == report.decoders.end())
+        return result;
+    const decode::StreamFormat format{.width = std::min(decoder->sizes.maxWidth, 1920u),
+                                      .height = std::min(decoder->sizes.maxHeight, 1080u),
+                                      .sequence = {}};
+    const auto picture = decode::FrameMemory::allocate(*decoder, format);
+    const auto [heap, refusals] = decoder->memory->report();
+    if (!picture)
+        result["fault"] = picture.error().message;
+    else
+        result["source"] = heap.empty() ? "the device's own buffers: the CPU may read them slowly" : heap;
+    result["refused"] = refusals;
+    if (!picture)
+        return result;
+    result["speed_of_copies"] = describeSpeed(*picture);
+    if (const auto own = heap.empty() ? picture : decode::FrameMemory::allocateOwn(*decoder, format))
+        result["speed_of_copies_from_own_buffers"] = describeSpeed(*own);
     return result;
 }
 

@@ -97,6 +97,7 @@ class BoardSweep(unittest.TestCase):
         self.assertTrue(all(source.startswith('data:image/jpeg;base64,') for source in page.sources))
         self.assertIn('8 of 8 streams are as they should be.', page.text)
         self.assertIn('VAProfileH264Main: offered yes', page.text)
+        self.assertRegex(page.text, r'/dev/video\d+ \(daedalus\w*\): \d\.\d\d of the speed of ordinary memory from /dev/dma_heap/system')
         # And joined with others.
         shutil.copy(os.path.join(self.folder, 'guest.json'), os.path.join(self.folder, 'rows.json'))
         joined = subprocess.run([os.path.join(ROOT, 'scripts/sweep-report'), self.folder], capture_output=True, text=True, check=True)

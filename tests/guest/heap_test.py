@@ -22,14 +22,16 @@ VAAPI = '-init_hw_device vaapi=va:/dev/dri/renderD128 -hwaccel vaapi -hwaccel_ou
 class Heaps(InTheGuest):
     copied = (TOOL,)
 
-    def source(self, before='', device='rk3399', user='', arguments=()):
+    def memory(self, before='', device='rk3399', user='', arguments=()):
         """What each node of the device says of its memory."""
         tool = os.path.join(self.folder, os.path.basename(TOOL))
         done = self.guest(device, 'sh', '-c', f'{before}{user}{tool} --json',
                           kind='--device' if device in ('visl', 'daedalus') else '--board', timeout=120,
                           options=[word for argument in arguments for word in ('--module-arg', argument)])
-        nodes = json.loads(done.stdout)['decoders'].values()
-        return {(row['picture_memory']['source'], *row['picture_memory']['refused']) for row in nodes}
+        return [row['picture_memory'] for row in json.loads(done.stdout)['decoders'].values()]
+
+    def source(self, *arguments, **settings):
+        return {(row['source'], *row['refused']) for row in self.memory(*arguments, **settings)}
 
     def test_scattered_memory_for_a_device_with_an_iommu(self):
         self.assertEqual(self.source(), {('/dev/dma_heap/system',)})
@@ -56,6 +58,13 @@ class Heaps(InTheGuest):
         ((source, refusal),) = self.source('rm /dev/dma_heap/system; ln -s /dev/null /dev/dma_heap/system; ')
         self.assertEqual(source, OWN)
         self.assertRegex(refusal, r'^/dev/dma_heap/system: DMA_HEAP_IOCTL_ALLOC: ')
+
+    def test_copies_are_measured(self):
+        """Here both kinds are ordinary memory: the figures say only that something was copied."""
+        for before in ('', NO_HEAP):
+            for row in self.memory(before):
+                self.assertGreater(float(row['speed_of_copies']), 0)
+                self.assertGreater(float(row['speed_of_copies_from_own_buffers']), 0)
 
     def test_pictures_are_the_same(self):
         software = subprocess.run(FFMPEG.format('', STREAM, '').split(), capture_output=True, text=True, check=True).stdout

@@ -55,11 +55,23 @@ def counts(rows):
     return result
 
 
+def copy_speeds(info):
+    """How fast pictures are copied out of each decoder's memory, as v4l2-request-info measured it: a line for each."""
+    lines = []
+    for node, decoder in info['decoders'].items():
+        memory = decoder.get('picture_memory', {})
+        if 'speed_of_copies' in memory:
+            lines.append(f'{node} ({decoder["driver"]}): {memory["speed_of_copies"]} of the speed of ordinary memory from {memory["source"]}; '
+                         f'{memory.get("speed_of_copies_from_own_buffers", "?")} from its own buffers')
+    return lines
+
+
 def facts(result):
     machine = result.get('machine') or {}
     rows = [('Board', ', '.join(machine.get('model') or [])), ('Compatible', ', '.join(machine.get('compatible') or [])),
             ('Kernel', machine.get('kernel')), ('Driver', result.get('driver')), ('Commit', result.get('commit')),
-            ('Clients', '; '.join(filter(None, result.get('clients') or [])))]
+            ('Clients', '; '.join(filter(None, result.get('clients') or []))),
+            ('Copies', '; '.join(copy_speeds(result['info'])) if 'info' in result else None)]
     cells = ''.join(f'<dt>{name}</dt><dd>{escape(value)}</dd>' for name, value in rows if value)
     return f'<dl class="facts">{cells}</dl>' if cells else ''
 
