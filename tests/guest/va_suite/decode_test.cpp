@@ -131,6 +131,24 @@ TEST_P(Decode, BuffersInAnyOrder) {
     player.expectPicture(1);
 }
 
+TEST_P(Decode, ParametersOfAllSlicesBeforeTheirData) {
+    // And the other way round: they belong together in their order.
+    for (const bool dataFirst : {false, true}) {
+        Player player(display, stream());
+        player.play(1);
+        const Picture picture = player.picture(1);
+        std::vector<VABufferID> buffers{player.buffer(VAPictureParameterBufferType, picture.parameters),
+                                        player.buffer(VAIQMatrixBufferType, picture.iqMatrix)};
+        for (const bool data : {dataFirst, !dataFirst})
+            for (const Picture::Slice& slice : picture.slices)
+                buffers.push_back(data ? player.buffer(VASliceDataBufferType, slice.data)
+                                       : player.buffer(VASliceParameterBufferType, slice.parameters));
+        const Outcome outcome = player.submit(player.surface(1), buffers);
+        EXPECT_TRUE(outcome.ok()) << describe(outcome);
+        player.expectPicture(1);
+    }
+}
+
 TEST_P(Decode, OneBufferPerRenderPicture) {
     Player player(display, stream());
     player.play(1);
