@@ -2,15 +2,20 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
+#include <span>
 
 namespace v4l2_request::bitstream {
 
-// Eight bytes as they are in a stream, the first one the most significant.
-inline uint64_t bigEndian64(const uint8_t* bytes) {
+// The eight bytes of a stream from `at` on, the first one the most significant; nothing if there are fewer.
+inline std::optional<uint64_t> bigEndian64(std::span<const uint8_t> data, size_t at) {
     uint64_t value;
-    std::memcpy(&value, bytes, sizeof(value));
+    if (data.size() < sizeof(value) || at > data.size() - sizeof(value))
+        return std::nullopt;
+    std::memcpy(&value, &data[at], sizeof(value));
     return std::endian::native == std::endian::big ? value : __builtin_bswap64(value);
 }
 

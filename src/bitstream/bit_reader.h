@@ -79,17 +79,15 @@ private:
     static constexpr bool hasZero(uint64_t bytes) { return (bytes - 0x0101010101010101) & ~bytes & 0x8080808080808080; }
 
     [[gnu::noinline]] void refill() { // not in each of the many places that read a bit
-        if (data_.size() >= sizeof(uint64_t) && next_ <= data_.size() - sizeof(uint64_t)) {
-            const uint64_t bytes = bigEndian64(&data_[next_]);
-            if (view_ == View::Plain || !hasZero(bytes)) { // nothing to leave out
-                window_ |= bytes >> ahead_;                // and what is read there once more, from the same bits
-                const int count = (64 - ahead_) / 8;
-                next_ += static_cast<size_t>(count);
-                loaded_ += static_cast<size_t>(8 * count);
-                ahead_ += 8 * count;
-                zeros_ = 0;
-                return;
-            }
+        const auto bytes = bigEndian64(data_, next_);
+        if (bytes && (view_ == View::Plain || !hasZero(*bytes))) { // nothing to leave out
+            window_ |= *bytes >> ahead_; // and what is read there once more, from the same bits
+            const int count = (64 - ahead_) / 8;
+            next_ += static_cast<size_t>(count);
+            loaded_ += static_cast<size_t>(8 * count);
+            ahead_ += 8 * count;
+            zeros_ = 0;
+            return;
         }
         for (; ahead_ <= 56 && next_ < data_.size(); ahead_ += 8, loaded_ += 8) {
             const uint8_t byte = data_[next_++];

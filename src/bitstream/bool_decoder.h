@@ -111,11 +111,11 @@ private:
     }
 
     void refill() {
-        if (data_.size() >= sizeof(uint64_t) && next_ <= data_.size() - sizeof(uint64_t)) {
-            window_ |= bigEndian64(&data_[next_]) >> ahead_; // and what is read there once more, from the same bits
-            const int bytes = (63 - ahead_) / 8;
-            next_ += static_cast<size_t>(bytes);
-            ahead_ += 8 * bytes;
+        if (const auto bytes = bigEndian64(data_, next_)) {
+            window_ |= *bytes >> ahead_; // and what is read there once more, from the same bits
+            const int count = (63 - ahead_) / 8;
+            next_ += static_cast<size_t>(count);
+            ahead_ += 8 * count;
             return;
         }
         for (; ahead_ <= 56; ahead_ += 8, ++next_)
